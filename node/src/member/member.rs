@@ -1,0 +1,204 @@
+//! The member itself.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use coffer_proto::internal::v1 as pb;
+use coffer_storage::{LogStore, raft::wire};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{Condition, KmsStatus, Limits, MemberIdentity, MemberState, NotServing, Recall, Serving};
+
+/// A member: shared by the boot, the services and the health loop.
+pub struct Member {
+    identity: MemberIdentity,
+    limits: Limits,
+    started: Instant,
+    condition: watch::Sender<Condition>,
+    log: OnceLock<LogStore>,
+    incarnation: AtomicU64,
+    serving: RwLock<Option<Arc<Serving>>>,
+    kms: RwLock<KmsStatus>,
+    warnings: RwLock<Vec<String>>,
+    draining: CancellationToken,
+}
+
+impl Member {
+    /// A member that is Starting.
+    pub fn new(identity: MemberIdentity, limits: Limits, kms: KmsStatus) -> Arc<Self> {
+        let reason = "it reads its configuration and opens its directory".to_owned();
+        let (condition, _) = watch::channel(Condition { state: MemberState::Starting, reason });
+        Arc::new(Self {
+            identity,
+            limits,
+            started: Instant::now(),
+            condition,
+            log: OnceLock::new(),
+            incarnation: AtomicU64::new(0),
+            serving: RwLock::new(None),
+            kms: RwLock::new(kms),
+            warnings: RwLock::new(Vec::new()),
+            draining: CancellationToken::new(),
+        })
+    }
+
+    /// Who it is.
+    pub fn identity(&self) -> &MemberIdentity {
+        &self.identity
+    }
+
+    /// How much it takes on at once.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// How long the process runs.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The state and its reason.
+    pub fn condition(&self) -> Condition {
+        self.condition.borrow().clone()
+    }
+
+    /// The state.
+    pub fn state(&self) -> MemberState {
+        self.condition.borrow().state
+    }
+
+    /// Follows the state.
+    pub fn watch(&self) -> watch::Receiver<Condition> {
+        self.condition.subscribe()
+    }
+
+    /// What it serves with.
+    ///
+    /// # Errors
+    /// The member is not in the state Serving.
+    pub fn serving(&self) -> Result<Arc<Serving>, NotServing> {
+        let serving = self.serving.read().unwrap_or_else(PoisonError::into_inner).clone();
+        serving.ok_or_else(|| {
+            let Condition { state, reason } = self.condition();
+            NotServing { state, reason }
+        })
+    }
+
+    /// Ends when the member drains: the streams between members end with it, or a stop would wait for them.
+    pub fn draining(&self) -> &CancellationToken {
+        &self.draining
+    }
+
+    /// The Raft log, from the moment that it is open: before Raft runs, and also in a member that is stopping.
+    pub fn log(&self) -> Option<&LogStore> {
+        self.log.get()
+    }
+
+    /// How often the member was started, this start included; 0 before it is known.
+    pub fn incarnation(&self) -> u64 {
+        self.incarnation.load(Ordering::Acquire)
+    }
+
+    /// What this member says of itself: incarnation and vote. `flushed` is filled in by who knows what was declared under
+    /// that vote.
+    pub fn stamp(&self) -> pb::PeerStamp {
+        let vote = self.log().and_then(LogStore::vote);
+        pb::PeerStamp {
+            incarnation: self.incarnation(),
+            vote: vote.as_ref().map(wire::vote_to_pb),
+            flushed: None,
+        }
+    }
+
+    /// Remembers what `peer` says of itself; nothing before the log is open.
+    pub fn note(&self, peer: u64, stamp: &pb::PeerStamp) {
+        if let Some(log) = self.log() {
+            log.peer_memory().note(peer, stamp);
+        }
+    }
+
+    /// What this member remembers of `peer`.
+    pub fn recall(&self, peer: u64) -> Recall {
+        match self.log() {
+            Some(log) => log.peer_memory().recall(peer).map_or(Recall::NeverSeen, Recall::Remembered),
+            None => Recall::NotOpen { reason: self.condition().reason },
+        }
+    }
+
+    /// What is known of the customer's key.
+    pub fn kms_status(&self) -> KmsStatus {
+        self.kms.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What a person should read.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds a warning, once.
+    pub(crate) fn warn(&self, warning: impl Into<String>) {
+        let warning = warning.into();
+        let mut warnings = self.warnings.write().unwrap_or_else(PoisonError::into_inner);
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+
+    /// Changes what is known of the customer's key.
+    pub(crate) fn set_kms_status(&self, change: impl FnOnce(&mut KmsStatus)) {
+        change(&mut self.kms.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Goes to a state that has no data to answer from. Nothing follows Stopping.
+    pub(crate) fn enter(&self, state: MemberState, reason: impl Into<String>) {
+        debug_assert!(state != MemberState::Serving, "a member serves with something");
+        let next = Condition { state, reason: reason.into() };
+        if self.replace(next.clone()) {
+            tracing::info!(state = %next.state, reason = %next.reason, "state");
+        }
+        if state == MemberState::Stopping {
+            drop(self.serving.write().unwrap_or_else(PoisonError::into_inner).take());
+        }
+    }
+
+    /// Whether the state is another one now.
+    fn replace(&self, next: Condition) -> bool {
+        self.condition.send_if_modified(|condition| {
+            let stopping = condition.state == MemberState::Stopping && next.state != MemberState::Stopping;
+            let changed = !stopping && *condition != next;
+            if changed {
+                *condition = next;
+            }
+            changed
+        })
+    }
+
+    /// The log is open: peers can be answered.
+    pub(crate) fn set_log(&self, log: LogStore) {
+        if self.log.set(log).is_err() {
+            unreachable!("the boot opens the log once");
+        }
+    }
+
+    /// The incarnation of this start.
+    pub(crate) fn set_incarnation(&self, incarnation: u64) {
+        self.incarnation.store(incarnation, Ordering::Release);
+    }
+
+    /// Goes to Serving, unless the member is stopping already.
+    pub(crate) fn serve(&self, serving: Serving) {
+        let mut place = self.serving.write().unwrap_or_else(PoisonError::into_inner);
+        // The lock is held over both, so that a stop in between finds what it has to take away.
+        if self.replace(Condition { state: MemberState::Serving, reason: String::new() }) {
+            *place = Some(Arc::new(serving));
+            tracing::info!(state = %MemberState::Serving, "state");
+        }
+    }
+
+    /// Ends the streams between members.
+    pub(crate) fn drain(&self) {
+        self.draining.cancel();
+    }
+}

@@ -1,0 +1,29 @@
+//! What a member answers when it is asked what it remembers of another.
+
+use coffer_proto::internal::v1 as pb;
+
+/// What this member remembers of another one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Recall {
+    /// Nothing was ever heard of that member.
+    NeverSeen,
+    /// The highest that was heard.
+    Remembered(pb::PeerStamp),
+    /// What is remembered lies in the log, which is not open yet: the caller asks again.
+    NotOpen {
+        /// Why it is not open, for a person.
+        reason: String,
+    },
+}
+
+impl From<Recall> for pb::RecallResponse {
+    fn from(recall: Recall) -> Self {
+        use pb::recall_response::Answer;
+        let answer = match recall {
+            Recall::NeverSeen => Answer::NeverSeen(pb::NeverSeen {}),
+            Recall::Remembered(stamp) => Answer::Remembered(stamp),
+            Recall::NotOpen { reason } => Answer::StillSealed(pb::StillSealed { reason }),
+        };
+        Self { answer: Some(answer) }
+    }
+}
