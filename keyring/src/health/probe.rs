@@ -1,0 +1,125 @@
+//! Asks the service whether the key still works.
+//!
+//! DescribeKey alone would not do: it succeeds on a disabled key, and a policy that lost only
+//! kms:Decrypt shows only in a Decrypt.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+use zeroize::Zeroizing;
+
+use super::{ProbeOutcome, Verdict};
+use crate::WrapInfo;
+use crate::kms::{KeyArn, KeyDescription, KeyState, Kms, KmsError, KmsErrorClass, Region};
+
+/// Time that a whole probe may take: it is part of the minute from a revocation to darkness.
+pub const PROBE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Length of the canary in bytes.
+const CANARY_LEN: usize = 32;
+
+/// Takes fresh credentials, then encrypts and decrypts a random canary under the key and the
+/// context of `wrap`, and reads the key's state; [`PROBE_LIMIT`] in all.
+pub async fn probe(kms: &dyn Kms, wrap: &WrapInfo, region: &Region) -> ProbeOutcome {
+    let deadline = Instant::now() + PROBE_LIMIT;
+    let key = match wrap.cmk.in_region(region) {
+        Ok(key) => key,
+        Err(error) => {
+            let error = KmsError {
+                class: KmsErrorClass::Misconfigured,
+                ..KmsError::from_code("SingleRegionKey", error.to_string())
+            };
+            return judge(wrap, region, [Err(error), Ok(())], None);
+        }
+    };
+    let fresh = within(deadline, kms.refresh_credentials(region)).await;
+    if fresh.as_ref().is_err_and(|error| error.class == KmsErrorClass::Denied) {
+        return judge(wrap, region, [fresh, Ok(())], None);
+    }
+    // Credentials that could not be renewed may still work, and then they may be told of a denial.
+    let (canary, description) = tokio::join!(
+        within(deadline, canary(kms, wrap, region, &key)),
+        within(deadline, kms.describe(region, &key)),
+    );
+    judge(wrap, region, [fresh, canary], Some(description))
+}
+
+async fn within<T>(
+    deadline: Instant,
+    call: impl Future<Output = Result<T, KmsError>>,
+) -> Result<T, KmsError> {
+    match timeout_at(deadline, call).await {
+        Ok(answer) => answer,
+        Err(_) => Err(KmsError::from_code("TimeoutError", "the probe took too long")),
+    }
+}
+
+async fn canary(kms: &dyn Kms, wrap: &WrapInfo, region: &Region, key: &KeyArn) -> Result<(), KmsError> {
+    let mut canary = Zeroizing::new([0; CANARY_LEN]);
+    getrandom::fill(canary.as_mut_slice())
+        .map_err(|error| KmsError::from_code("NoRandomness", error.to_string()))?;
+    let wrapped = kms.encrypt(region, key, canary.as_slice(), &wrap.context).await?;
+    let back = kms.decrypt(region, key, &wrapped.ciphertext, &wrap.context).await?;
+    if back.plaintext.as_slice() == canary.as_slice() {
+        return Ok(());
+    }
+    Err(KmsError {
+        class: KmsErrorClass::Misconfigured,
+        ..KmsError::from_code("CanaryChanged", "the service gave back other bytes")
+    })
+}
+
+/// Puts the findings together: the gravest counts.
+fn judge(
+    wrap: &WrapInfo,
+    region: &Region,
+    calls: [Result<(), KmsError>; 2],
+    description: Option<Result<KeyDescription, KmsError>>,
+) -> ProbeOutcome {
+    let mut outcome = ProbeOutcome {
+        region: region.clone(),
+        verdict: Verdict::Accessible,
+        error: None,
+        describe_error: None,
+        key_state: None,
+        current_key_material_id: None,
+        stale_wrap: None,
+    };
+    match description {
+        Some(Ok(key)) => {
+            if key.state.is_revoked() {
+                outcome.verdict = Verdict::Denied;
+            }
+            outcome.stale_wrap = key
+                .current_key_material_id
+                .as_ref()
+                .zip(wrap.key_material_id.as_ref())
+                .map(|(current, wrapped)| current != wrapped);
+            outcome.key_state = Some(key.state);
+            outcome.current_key_material_id = key.current_key_material_id;
+        }
+        Some(Err(error)) => outcome.describe_error = Some(error),
+        None => {}
+    }
+    for error in calls.into_iter().filter_map(Result::err) {
+        let error = with_state(error, outcome.key_state.as_ref());
+        let verdict = Verdict::from(error.class);
+        let graver = outcome.error.as_ref().is_none_or(|held| verdict > Verdict::from(held.class));
+        if graver {
+            outcome.error = Some(error);
+        }
+        outcome.verdict = outcome.verdict.max(verdict);
+    }
+    outcome
+}
+
+/// Reads an error that is told by the key's state again, now that the state is known.
+fn with_state(error: KmsError, state: Option<&KeyState>) -> KmsError {
+    if error.code != "KMSInvalidStateException" || error.key_state.is_some() {
+        return error;
+    }
+    let facts =
+        crate::kms::ErrorFacts { code: &error.code, key_state: state, ..crate::kms::ErrorFacts::default() };
+    KmsError::new(&facts, error.message.clone(), error.request_id.clone())
+}
