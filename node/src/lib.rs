@@ -7,5 +7,8 @@
 //! Invariant: nothing of a document, no name of a database, collection or field, and no key reaches a log, a metric or a
 //! panic message.
 
+pub mod args;
+pub mod config;
+pub mod init_config;
 pub mod member;
 pub mod metrics;

@@ -1,0 +1,73 @@
+//! Durations as people write them.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A duration, written like `200ms`, `15s` or `1h 30m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Span(pub Duration);
+
+/// The text is no duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a duration: write a number with its unit, like 200ms, 15s or 1h 30m")]
+pub struct SpanError(String);
+
+impl Span {
+    /// `n` milliseconds.
+    pub const fn millis(n: u64) -> Self {
+        Self(Duration::from_millis(n))
+    }
+
+    /// `n` seconds.
+    pub const fn secs(n: u64) -> Self {
+        Self(Duration::from_secs(n))
+    }
+
+    /// Whole milliseconds.
+    pub fn as_millis(self) -> u64 {
+        u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(self.0).fmt(f)
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = SpanError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match humantime::parse_duration(&text) {
+            Ok(duration) => Ok(Self(duration)),
+            Err(_) => Err(SpanError(text.chars().take(64).collect())),
+        }
+    }
+}
+
+impl From<Span> for String {
+    fn from(span: Span) -> Self {
+        span.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_and_written() {
+        for (text, millis) in [("200ms", 200), ("15s", 15_000), ("1m 30s", 90_000), ("0s", 0)] {
+            let span = Span::try_from(text.to_owned()).unwrap();
+            assert_eq!(span.as_millis(), millis);
+            assert_eq!(span.to_string(), text);
+        }
+        for bad in ["", "15", "fifteen", "-1s", "1 parsec"] {
+            assert!(Span::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+}
