@@ -1,0 +1,80 @@
+//! Which documents a query means.
+//!
+//! Invariants:
+//! - A parsed filter is bounded: it came from a document within the limits of size and nesting, and evaluating it
+//!   recurses no deeper than it and the tested document are nested.
+//! - [`Filter::id_range`] may be wider than the matches and is never narrower.
+
+mod equality;
+mod expression;
+mod id_range;
+mod parse;
+mod predicate;
+mod value_set;
+
+use std::fmt;
+
+use bson::{Bson, Document};
+
+pub use id_range::IdRange;
+
+use crate::DocumentError;
+use expression::Expression;
+
+/// A query filter: `$eq $ne $gt $gte $lt $lte $in $nin $exists $and $or $nor $not`, equality by naming a value, dotted
+/// paths, with MongoDB's meaning.
+///
+/// ```
+/// use bson::doc;
+/// use coffer_document::Filter;
+/// let filter = Filter::parse(&doc! {"name": "eng", "parts.size": {"$gt": 5}})?;
+/// assert!(filter.matches(&doc! {"name": "eng", "parts": [{"size": 3}, {"size": 9}]}));
+/// assert!(!filter.matches(&doc! {"name": "eng", "parts": [{"size": 3}]}));
+/// # Ok::<(), coffer_document::DocumentError>(())
+/// ```
+#[derive(Clone)]
+pub struct Filter {
+    root: Expression,
+}
+
+impl Filter {
+    /// Reads a filter. The empty one matches every document.
+    ///
+    /// # Errors
+    ///
+    /// `BadValue` for an unknown or unsupported operator and for arguments of the wrong form; `Overflow` for one nested
+    /// too deep.
+    pub fn parse(filter: &Document) -> Result<Self, DocumentError> {
+        crate::decode::measure(filter)?;
+        Ok(Self { root: parse::parse(filter)? })
+    }
+
+    /// Whether `document` matches.
+    pub fn matches(&self, document: &Document) -> bool {
+        self.root.matches(document)
+    }
+
+    /// Where matches can be: keys of `_id`, as [`crate::encode_key`] makes them.
+    pub fn id_range(&self) -> IdRange {
+        id_range::of(&self.root)
+    }
+
+    /// The fields that every match holds with exactly this value, in the order of the filter: dotted paths and values.
+    /// An upsert starts its document with them.
+    ///
+    /// # Errors
+    ///
+    /// `NotSingleValueField` if a path is fixed twice, or one path lies within another.
+    pub fn equality_fields(&self) -> Result<Vec<(String, Bson)>, DocumentError> {
+        equality::fields(&self.root)
+    }
+}
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Filter").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
