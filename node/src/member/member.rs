@@ -122,7 +122,10 @@ impl Member {
     /// What this member remembers of `peer`.
     pub fn recall(&self, peer: u64) -> Recall {
         match self.log() {
-            Some(log) => log.peer_memory().recall(peer).map_or(Recall::NeverSeen, Recall::Remembered),
+            Some(log) => match log.peer_memory().recall(peer) {
+                Some(stamp) => Recall::Remembered(stamp),
+                None => Recall::NeverSeen { has_cluster: has_cluster(log) },
+            },
             None => Recall::NotOpen { reason: self.condition().reason },
         }
     }
@@ -201,4 +204,9 @@ impl Member {
     pub(crate) fn drain(&self) {
         self.draining.cancel();
     }
+}
+
+/// Whether the log is that of a replica set that was started.
+pub(crate) fn has_cluster(log: &LogStore) -> bool {
+    log.vote().is_some() || log.last_log_id().is_some() || log.known_membership().is_some()
 }

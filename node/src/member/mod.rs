@@ -19,6 +19,7 @@ pub use identity::MemberIdentity;
 pub use kms_status::KmsStatus;
 pub use limits::Limits;
 pub use member::Member;
+pub(crate) use member::has_cluster;
 pub use not_serving::NotServing;
 pub use recall::Recall;
 pub use serving::Serving;

@@ -6,7 +6,10 @@ use coffer_proto::internal::v1 as pb;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Recall {
     /// Nothing was ever heard of that member.
-    NeverSeen,
+    NeverSeen {
+        /// Whether this member belongs to a replica set that was started: then nobody may start it again.
+        has_cluster: bool,
+    },
     /// The highest that was heard.
     Remembered(pb::PeerStamp),
     /// What is remembered lies in the log, which is not open yet: the caller asks again.
@@ -20,7 +23,7 @@ impl From<Recall> for pb::RecallResponse {
     fn from(recall: Recall) -> Self {
         use pb::recall_response::Answer;
         let answer = match recall {
-            Recall::NeverSeen => Answer::NeverSeen(pb::NeverSeen {}),
+            Recall::NeverSeen { has_cluster } => Answer::NeverSeen(pb::NeverSeen { has_cluster }),
             Recall::Remembered(stamp) => Answer::Remembered(stamp),
             Recall::NotOpen { reason } => Answer::StillSealed(pb::StillSealed { reason }),
         };
