@@ -34,6 +34,8 @@ mod number;
 mod path;
 mod projection;
 mod sort;
+#[cfg(test)]
+mod testing;
 mod update;
 
 pub use compare::compare;

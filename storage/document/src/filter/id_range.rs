@@ -74,7 +74,7 @@ impl IdRange {
         }
     }
 
-    fn bounds_contain(&self, key: &[u8]) -> bool {
+    pub(super) fn bounds_contain(&self, key: &[u8]) -> bool {
         let above = match &self.lower {
             Bound::Included(lower) => lower.as_slice() <= key,
             Bound::Excluded(lower) => lower.as_slice() < key,
