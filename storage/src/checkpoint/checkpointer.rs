@@ -1,0 +1,111 @@
+//! The task that decides when.
+//!
+//! A checkpoint is due when a start would have to replay more than `max_replay_bytes` of log. The log is purged when it
+//! is larger than `max_log_bytes`, to three quarters of that: members that lag a little find their entries, those that
+//! lag more get a snapshot.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::watch, task::JoinHandle, time::MissedTickBehavior};
+
+use crate::{LogStore, engine::Engine, error::StorageError, raft::Raft};
+
+/// How often sizes are looked at. At a gigabit of writes a second, a quarter of this is 32 MB of log: the bounds are
+/// kept closely enough.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Watches sizes; see the module.
+pub struct Checkpointer {
+    engine: Arc<Engine>,
+    log: LogStore,
+    raft: Raft,
+}
+
+/// Stops the task.
+pub struct CheckpointerHandle {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Checkpointer {
+    /// Starts the task.
+    pub fn spawn(engine: Arc<Engine>, log: LogStore, raft: Raft) -> CheckpointerHandle {
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(Self { engine, log, raft }.run(stopped));
+        CheckpointerHandle { stop, task }
+    }
+
+    async fn run(self, mut stopped: watch::Receiver<bool>) {
+        let mut ticks = tokio::time::interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                // Also when the handle is dropped.
+                _ = stopped.wait_for(|stop| *stop) => return,
+            }
+            if let Err(error) = self.tick().await {
+                self.log.fail(&format!("checkpoint: {error}"));
+                return;
+            }
+        }
+    }
+
+    async fn tick(&self) -> Result<(), StorageError> {
+        let options = &self.engine.options;
+        let checkpoint_end = self.checkpoint_end();
+        let unflushed = self.log.bytes_from(checkpoint_end)?;
+        let too_long = self.log.bytes() > options.max_log_bytes;
+        if unflushed > options.max_replay_bytes || (too_long && unflushed > options.max_log_bytes / 4) {
+            self.blocking(|engine| engine.checkpoint().map(drop)).await?;
+            metrics::counter!("coffer_checkpoints_total").increment(1);
+        } else if self.engine.opener.write_buffer_usage() > options.write_buffer_bytes {
+            self.blocking(Engine::flush_largest).await?;
+        }
+        if too_long {
+            self.purge().await?;
+        }
+        Ok(())
+    }
+
+    async fn purge(&self) -> Result<(), StorageError> {
+        let keep = self.engine.options.max_log_bytes / 4 * 3;
+        let Some(target) = self.log.purge_target(keep, self.checkpoint_end())? else { return Ok(()) };
+        // openraft purges only what a snapshot covers. Ours is a pinned view: making one costs nothing.
+        let raft = &self.raft;
+        let ended = |_| StorageError::Closed;
+        raft.trigger().snapshot().await.map_err(ended)?;
+        let covered = raft
+            .wait(Some(Duration::from_secs(10)))
+            .metrics(|m| m.snapshot.is_some_and(|id| id.index >= target), "a snapshot that covers the purge")
+            .await;
+        if covered.is_err() {
+            // The state machine is busy; the next tick tries again.
+            return Ok(());
+        }
+        raft.trigger().purge_log(target).await.map_err(ended)
+    }
+
+    fn checkpoint_end(&self) -> u64 {
+        self.log.checkpoint_end()
+    }
+
+    async fn blocking(
+        &self,
+        work: impl FnOnce(&Engine) -> Result<(), StorageError> + Send + 'static,
+    ) -> Result<(), StorageError> {
+        let engine = self.engine.clone();
+        tokio::task::spawn_blocking(move || work(&engine))
+            .await
+            .map_err(|error| StorageError::io("checkpoint", std::io::Error::other(error)))?
+    }
+}
+
+impl CheckpointerHandle {
+    /// Ends the task, after the checkpoint that may be under way.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        // A task that panicked has ended too.
+        drop(self.task.await);
+    }
+}

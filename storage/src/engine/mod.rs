@@ -1,0 +1,20 @@
+//! The databases of a member: commands are applied here, in the order of the log, and reads run on views of them.
+
+mod apply;
+mod cursor;
+mod databases;
+#[allow(clippy::module_inception)] // the type that gives the room its name
+mod engine;
+mod find_query;
+mod hash;
+mod listing;
+
+mod recovery;
+
+pub use apply::FEATURE;
+pub use cursor::Cursor;
+pub use databases::{ADMIN, Databases};
+pub use engine::{Engine, database_dir};
+pub use find_query::FindQuery;
+pub use hash::{CollectionHash, StateHash};
+pub use listing::{CollectionSummary, DatabaseSummary};

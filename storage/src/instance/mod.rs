@@ -1,0 +1,13 @@
+//! One RocksDB database of this member, sealed under keys of its own: the Raft log, or one Coffer database.
+
+mod database;
+mod keys;
+mod layout;
+pub mod opener;
+mod pinned;
+
+pub use database::DatabaseInstance;
+pub use keys::{FixedKey, RingKeys};
+pub use layout::{CollectionId, Key};
+pub use opener::{OpenKind, Opener};
+pub use pinned::Pinned;
