@@ -1,14 +1,31 @@
 //! `cofferd`: the daemon of one member of a replica set.
 //!
-//! Rooms: [`config`] reads what the operator wrote; [`boot`] takes a member from its arguments to serving, step by
-//! step; [`member`] is what the services see of it; `raft` carries Raft between members; `services` answers clients;
-//! [`server`] puts them on one port; [`health`] watches the customer's key; [`shutdown`] stops the member in order.
+//! Rooms: [`config`] reads what the operator wrote; `boot` takes a member from its arguments to serving, step by step, and
+//! `life` from there to its exit; [`member`] is what the services see of it; [`raft`] carries Raft between members;
+//! [`services`] answers clients; `server` puts them on one port; `key_watch` watches the customer's key.
 //!
 //! Invariant: nothing of a document, no name of a database, collection or field, and no key reaches a log, a metric or a
 //! panic message.
 
 pub mod args;
+mod boot;
 pub mod config;
+pub mod exit;
+mod fail_stop;
+mod handover;
+mod incoming;
 pub mod init_config;
+mod key_watch;
+mod life;
+mod logging;
 pub mod member;
 pub mod metrics;
+mod process_limits;
+mod program;
+pub mod raft;
+mod server;
+pub mod services;
+mod signals;
+mod verdict_name;
+
+pub use program::program;

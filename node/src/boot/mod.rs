@@ -1,0 +1,170 @@
+//! From arguments to serving, in numbered steps:
+//!
+//! | step | what | where |
+//! | --- | --- | --- |
+//! | 1, 2 | arguments, configuration | `program` |
+//! | 3 | logs, what a panic does, what the system allows | `program` |
+//! | 4 | ports bound | [`Ports`] |
+//! | 5 | data directory made and locked | [`DataDir`] |
+//! | 6 | identity checked | [`IdentityFile`] |
+//! | 7 | calls answered: status, health, the peers' question | `server` |
+//! | 8, 9 | keystore read and vouched for, the customer's key proven, master key unwrapped or made | [`Unseal`] |
+//! | 10 | identity written, once | [`IdentityFile`] |
+//! | 11 | log opened: from here on peers are answered | `LogStore` |
+//! | 12 | peers asked what they remember of this member | [`Peers`] |
+//! | 13 | incarnation increased | `Keyring` |
+//! | 14 | databases recovered | `Engine` |
+//! | 15, 16 | Raft set up, services wired, Raft run | `raft` |
+//! | 17 | a new replica set started | `raft` |
+//!
+//! Invariants:
+//! - A step that fails leaves nothing that the next start cannot go on from.
+//! - Before step 11 no data is readable; before step 16 this member votes for nobody and acknowledges nothing.
+
+mod data_dir;
+mod error;
+mod identity_file;
+mod kms;
+mod peers;
+mod ports;
+mod raft;
+mod recall_rule;
+mod unseal;
+
+use std::sync::Arc;
+
+use coffer_keyring::kms::{Kms, Region};
+use coffer_keyring::{Keyring, WrapInfo};
+use coffer_storage::raft::Raft;
+use coffer_storage::{Checkpointer, CheckpointerHandle, Engine, LogStore, StorageOptions};
+
+pub(crate) use data_dir::DataDir;
+pub use error::BootError;
+pub(crate) use identity_file::IdentityFile;
+pub(crate) use ports::Ports;
+pub use recall_rule::WentBack;
+
+use crate::config::Config;
+use crate::member::{Member, MemberState, has_cluster};
+use peers::Peers;
+use unseal::{Unseal, Unsealed};
+
+/// A member that runs.
+pub(crate) struct Running {
+    pub(crate) raft: Raft,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) log: LogStore,
+    pub(crate) checkpointer: CheckpointerHandle,
+    /// What is watched of the customer's key; `None` with encryption off.
+    pub(crate) key: Option<WatchedKey>,
+}
+
+/// The customer's key of a running member.
+pub(crate) struct WatchedKey {
+    pub(crate) kms: Arc<dyn Kms>,
+    pub(crate) wrap: WrapInfo,
+    pub(crate) region: Region,
+}
+
+/// Steps 8 to 17. Runs until the member serves, however long it is sealed; dropping the future abandons the boot.
+pub(crate) async fn bring_up(
+    member: &Arc<Member>,
+    config: &Config,
+    data_dir: &DataDir,
+    identity: &IdentityFile,
+    known: bool,
+) -> Result<Running, BootError> {
+    let ids = member.identity();
+    // Steps 8 and 9.
+    let (keyring, key) = open_keyring(member, config, known).await?;
+    // Step 10: only now, so that a directory is nobody's until a key for it was proven.
+    if !known {
+        identity.write(&ids.cluster_id, ids.member_id)?;
+    }
+    member.enter(MemberState::Recovering, "it opens its log");
+    // Step 11.
+    let options = storage_options(config, data_dir);
+    let log = {
+        let (options, keyring) = (options.clone(), keyring.clone());
+        blocking(move || LogStore::open(&options, &keyring)).await??
+    };
+    member.set_log(log.clone());
+    // Step 12.
+    let started = has_cluster(&log);
+    let mut peers =
+        Peers::new(member.clone(), &log, &config.cluster, keyring.incarnation().0, config.raft.recall_timeout.0);
+    peers.ask_majority().await?;
+    let starts_set = !started && is_first(config) && peers.ask_to_start_set().await?;
+    // Step 13: after the question, because the answers are compared with what was; before Raft, because a vote carries it.
+    let incarnation = {
+        let keyring = keyring.clone();
+        blocking(move || keyring.next_incarnation()).await??
+    };
+    member.set_incarnation(incarnation.0);
+    // Step 14.
+    member.enter(MemberState::Recovering, "it replays its log into its databases");
+    let engine = {
+        let (keyring, log) = (keyring.clone(), log.clone());
+        blocking(move || Engine::recover(&options, &keyring, &log)).await??
+    };
+    // Steps 15 and 16.
+    let raft = raft::build(member, &config.cluster, &config.raft, log.clone(), engine.clone()).await?;
+    raft::run(member, &raft, engine.clone(), log.clone(), keyring);
+    let checkpointer = Checkpointer::spawn(engine.clone(), log.clone(), raft.clone());
+    // Step 17.
+    if starts_set {
+        raft::start_set(&raft, &config.cluster).await?;
+    }
+    Ok(Running { raft, engine, log, checkpointer, key })
+}
+
+/// The member that starts the replica set: the configured one with the lowest id.
+fn is_first(config: &Config) -> bool {
+    config.cluster.members.iter().map(|member| member.id).min() == Some(config.cluster.member_id)
+}
+
+async fn open_keyring(
+    member: &Arc<Member>,
+    config: &Config,
+    known: bool,
+) -> Result<(Keyring, Option<WatchedKey>), BootError> {
+    if !config.encryption.enabled {
+        return Ok((open_plain(member, config, known).await?, None));
+    }
+    let kms = kms::provider(&config.encryption).await?;
+    let unseal = Unseal::new(member.clone(), kms.clone(), config)?;
+    let Unsealed { keyring, region } = unseal.until_unsealed(known).await?;
+    let wrap = keyring.wrap_info();
+    let key = wrap.map(|wrap| WatchedKey { kms, wrap, region });
+    Ok((keyring, key))
+}
+
+async fn open_plain(member: &Arc<Member>, config: &Config, known: bool) -> Result<Keyring, BootError> {
+    const WARNING: &str = "encryption is off: everything that this member writes is readable on its disk";
+    tracing::warn!("{WARNING}");
+    member.warn(WARNING);
+    let path = config.storage.keystore();
+    let (cluster, id) = (member.identity().cluster_id.clone(), member.identity().member_id);
+    blocking(move || match Keyring::open_plain(&path, &cluster, id)? {
+        Some(keyring) => Ok(keyring),
+        None if known => Err(BootError::KeystoreGone { path }),
+        None => Ok(Keyring::create_plain(&path, cluster, id)?),
+    })
+    .await?
+}
+
+fn storage_options(config: &Config, data_dir: &DataDir) -> StorageOptions {
+    let storage = &config.storage;
+    let mut options = StorageOptions::new(data_dir.path());
+    options.block_cache_bytes = storage.block_cache.as_usize();
+    options.write_buffer_bytes = storage.write_buffers.as_usize();
+    options.max_log_bytes = storage.max_log_size.0;
+    options.max_replay_bytes = storage.max_replay_size.0;
+    options.background_threads = storage.background_threads;
+    options
+}
+
+/// Runs what blocks on a disk on a thread of its own.
+async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Result<T, BootError> {
+    tokio::task::spawn_blocking(call).await.map_err(|error| BootError::Internal(error.to_string()))
+}

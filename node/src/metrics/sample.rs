@@ -1,0 +1,109 @@
+//! The gauges, read from the member when somebody asks for them.
+
+use std::sync::Arc;
+
+use coffer_storage::raft::LogId;
+use metrics::gauge;
+use openraft::ServerState;
+
+use crate::member::{Member, MemberState, Serving};
+use crate::verdict_name::VERDICTS;
+
+/// Every gauge and what it says.
+pub(super) const GAUGES: [(&str, &str); 21] = [
+    ("coffer_build_info", "1; the version is a label"),
+    ("coffer_uptime_seconds", "Seconds since the process started"),
+    ("coffer_member_state", "1 for the state that the member is in, 0 for the others"),
+    ("coffer_incarnation", "How often this member was started"),
+    ("coffer_warnings", "Warnings that a person should read"),
+    ("coffer_encryption_enabled", "1 where files are sealed"),
+    ("coffer_kms_verdict", "1 for the last verdict on the customer's key, 0 for the others"),
+    ("coffer_kms_last_probe_age_seconds", "Seconds since the customer's key was tried"),
+    ("coffer_kms_denied_in_a_row", "Denials one after the other"),
+    ("coffer_raft_role", "1 for the role that the member has, 0 for the others"),
+    ("coffer_raft_term", "The current term"),
+    ("coffer_raft_leader_id", "The leader's member id, 0 where it is not known"),
+    ("coffer_raft_last_log_index", "Index of the last log entry"),
+    ("coffer_raft_flushed_index", "Index of the last log entry on stable storage"),
+    ("coffer_raft_committed_index", "Index of the last committed log entry"),
+    ("coffer_raft_applied_index", "Index of the last applied log entry"),
+    ("coffer_raft_purged_index", "Index of the last purged log entry"),
+    ("coffer_raft_log_bytes", "Bytes of the log"),
+    ("coffer_checkpoint_index", "Everything through this index is in database files"),
+    ("coffer_raft_quorum_age_seconds", "On a leader: seconds since a majority answered"),
+    ("coffer_raft_peer_lag_entries", "On a leader: entries that a member lacks; label member"),
+];
+
+const ROLES: [(&str, ServerState); 4] = [
+    ("leader", ServerState::Leader),
+    ("follower", ServerState::Follower),
+    ("candidate", ServerState::Candidate),
+    ("learner", ServerState::Learner),
+];
+
+/// Numbers on the page are floating point; an index past 2^53 would lose its last digits, which takes centuries.
+#[allow(clippy::cast_precision_loss)]
+fn number(value: u64) -> f64 {
+    value as f64
+}
+
+fn flag(value: bool) -> f64 {
+    if value { 1.0 } else { 0.0 }
+}
+
+fn index(id: Option<&LogId>) -> f64 {
+    number(id.map_or(0, |id| id.index))
+}
+
+/// Sets every gauge to what `member` is now.
+pub(super) fn take(member: &Arc<Member>) {
+    gauge!("coffer_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    gauge!("coffer_uptime_seconds").set(member.uptime().as_secs_f64());
+    let state = member.state();
+    for each in MemberState::ALL {
+        gauge!("coffer_member_state", "state" => each.name()).set(flag(each == state));
+    }
+    gauge!("coffer_incarnation").set(number(member.incarnation()));
+    gauge!("coffer_warnings").set(number(member.warnings().len() as u64));
+    take_kms(member);
+    if let Some(log) = member.log() {
+        gauge!("coffer_raft_last_log_index").set(index(log.last_log_id().as_ref()));
+        gauge!("coffer_raft_flushed_index").set(index(log.flushed().as_ref()));
+        gauge!("coffer_raft_committed_index").set(index(log.committed().as_ref()));
+        gauge!("coffer_raft_purged_index").set(index(log.purged().as_ref()));
+        gauge!("coffer_raft_log_bytes").set(number(log.bytes()));
+    }
+    if let Ok(serving) = member.serving() {
+        take_raft(&serving);
+    }
+}
+
+fn take_kms(member: &Member) {
+    let kms = member.kms_status();
+    gauge!("coffer_encryption_enabled").set(flag(kms.enabled));
+    for verdict in VERDICTS {
+        gauge!("coffer_kms_verdict", "verdict" => verdict).set(flag(verdict == kms.verdict));
+    }
+    gauge!("coffer_kms_last_probe_age_seconds").set(number(kms.last_probe_age_ms()) / 1000.0);
+    gauge!("coffer_kms_denied_in_a_row").set(f64::from(kms.denied_in_a_row));
+}
+
+fn take_raft(serving: &Serving) {
+    // The guard of the watch holds a lock that Raft needs: the value is cloned and the guard let go.
+    let raft = serving.raft.metrics().borrow_watched().clone();
+    for (name, role) in ROLES {
+        gauge!("coffer_raft_role", "role" => name).set(flag(raft.state == role));
+    }
+    gauge!("coffer_raft_term").set(number(raft.current_term));
+    gauge!("coffer_raft_leader_id").set(number(raft.current_leader.unwrap_or(0)));
+    gauge!("coffer_raft_applied_index").set(index(serving.engine.applied().as_ref()));
+    gauge!("coffer_checkpoint_index").set(number(serving.engine.checkpoint_index()));
+    let age = raft.last_quorum_acked.map(|at| at.elapsed().as_secs_f64());
+    gauge!("coffer_raft_quorum_age_seconds").set(age.unwrap_or(0.0));
+    let last = raft.last_log_index.unwrap_or(0);
+    // Members are few and their ids fixed, so they may be labels.
+    for (peer, matched) in raft.replication.into_iter().flatten() {
+        let lag = last.saturating_sub(matched.map_or(0, |id| id.index));
+        gauge!("coffer_raft_peer_lag_entries", "member" => peer.to_string()).set(number(lag));
+    }
+}

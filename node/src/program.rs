@@ -1,0 +1,87 @@
+//! What `cofferd` does with its arguments.
+
+use std::env;
+use std::io::{self, Write};
+
+use crate::args::{Args, Command, InitConfigArgs, RunArgs};
+use crate::config::{Config, ConfigError};
+use crate::exit::Exit;
+use crate::{fail_stop, init_config, life, logging, process_limits};
+
+/// Threads that run tasks: network and Raft; what blocks has threads of its own. Two at least, so that a task that computes
+/// never holds up the heartbeats.
+const MIN_WORKERS: usize = 2;
+
+/// Runs `cofferd`. Errors of the configuration are printed, everything later is logged.
+pub fn program(args: Args) -> Exit {
+    match args.command {
+        Some(Command::InitConfig(args)) => run_init_config(&args),
+        None => run(&args.run),
+    }
+}
+
+fn run_init_config(args: &InitConfigArgs) -> Exit {
+    match init_config::init_config(args) {
+        Ok(files) => {
+            let text = files.iter().map(|file| format!("{}\n", file.display())).collect::<String>();
+            print(&text)
+        }
+        Err(error) => refuse(&error.to_string()),
+    }
+}
+
+fn run(args: &RunArgs) -> Exit {
+    // Step 1 of the boot: arguments. Step 2: configuration.
+    let config = match load(args) {
+        Ok(config) => config,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    if args.dump_config {
+        return print(&config.to_toml());
+    }
+    if args.check {
+        return print("the configuration is valid\n");
+    }
+    // Step 3: logs, what a panic does, what the system allows.
+    logging::start(&config.log);
+    fail_stop::install();
+    process_limits::set();
+    let workers = std::thread::available_parallelism().map_or(MIN_WORKERS, |n| n.get().max(MIN_WORKERS));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "no threads can be started");
+            return Exit::Internal;
+        }
+    };
+    let exit = runtime.block_on(life::life(config));
+    // Whatever still runs is abandoned: a disk that hangs must not keep a member alive.
+    runtime.shutdown_background();
+    tracing::info!(status = exit.code(), reason = %exit, "exit");
+    exit
+}
+
+fn load(args: &RunArgs) -> Result<Config, ConfigError> {
+    let environment = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut settings = args.set.clone();
+    if let Some(dir) = &args.data_dir {
+        settings.push(("storage.data_dir".to_owned(), dir.to_string_lossy().into_owned()));
+    }
+    Config::load(args.config.as_deref(), environment, &settings)
+}
+
+fn print(text: &str) -> Exit {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => Exit::Stopped,
+        Err(_) => Exit::Internal,
+    }
+}
+
+/// Says what is wrong to whoever typed it.
+fn refuse(message: &str) -> Exit {
+    // There is nobody left to tell if this fails.
+    let _ = writeln!(io::stderr(), "cofferd: {message}");
+    Exit::Config
+}

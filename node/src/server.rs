@@ -1,0 +1,101 @@
+//! The one port: clients, peers, health and reflection.
+//!
+//! Invariants:
+//! - It answers from the moment that the data directory is locked, in every state: what needs data refuses by itself.
+//! - Health is the member's state and nothing else: SERVING while the member serves.
+//! - A stop lets calls that run go on, until its deadline.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use coffer_proto::v1::FILE_DESCRIPTOR_SET;
+use coffer_proto::v1::admin_server::AdminServer;
+use coffer_proto::v1::documents_server::DocumentsServer;
+use coffer_proto::wire::MAX_CLIENT_MESSAGE_BYTES;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tonic::server::NamedService;
+use tonic::transport::Server;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::incoming::incoming;
+use crate::member::{Member, MemberState};
+use crate::metrics::RequestMetricsLayer;
+use crate::services::{AdminService, DocumentsService};
+
+/// Calls that one connection may have open at once; a client opens few, a peer a handful.
+const MAX_STREAMS: u32 = 1024;
+
+/// How often a silent connection is asked whether somebody is there, so that a machine that vanished does not hold its
+/// places for hours (TCP's own keepalive would).
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long the answer may take.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// HTTP/2 windows: a batch of documents should not wait for window updates on a line with some latency.
+const STREAM_WINDOW: u32 = 2 << 20;
+/// For all streams of a connection together.
+const CONNECTION_WINDOW: u32 = 8 << 20;
+
+/// Largest headers of a call, in bytes; a client sends its metadata in far less.
+const MAX_HEADERS: u32 = 16 << 10;
+
+/// Answers on `listener` until the member drains, and then until the calls that run are done.
+pub(crate) fn spawn(
+    member: Arc<Member>,
+    listener: TcpListener,
+    max_connections: usize,
+) -> Result<JoinHandle<Result<(), tonic::transport::Error>>, String> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(|error| format!("reflection: {error}"))?;
+    let documents = DocumentsServer::new(DocumentsService::new(member.clone()))
+        .max_decoding_message_size(MAX_CLIENT_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_CLIENT_MESSAGE_BYTES);
+    let admin = AdminServer::new(AdminService::new(member.clone()));
+    let router = Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .tcp_nodelay(true)
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_header_list_size(MAX_HEADERS)
+        .layer(RequestMetricsLayer::new())
+        .add_service(health)
+        .add_service(reflection)
+        .add_service(documents)
+        .add_service(admin)
+        .add_service(crate::raft::server(member.clone()));
+    tokio::spawn(report_health(member.clone(), reporter));
+    let stop = member.draining().clone();
+    let connections = incoming(listener, max_connections);
+    Ok(tokio::spawn(async move {
+        router.serve_with_incoming_shutdown(connections, async move { stop.cancelled().await }).await
+    }))
+}
+
+/// Keeps `grpc.health.v1` equal to the state of the member, for the whole server and for each public service.
+async fn report_health(member: Arc<Member>, reporter: HealthReporter) {
+    let mut condition = member.watch();
+    drop(member);
+    loop {
+        let serving = condition.borrow_and_update().state == MemberState::Serving;
+        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        for service in [
+            "",
+            <DocumentsServer<DocumentsService> as NamedService>::NAME,
+            <AdminServer<AdminService> as NamedService>::NAME,
+        ] {
+            reporter.set_service_status(service, status).await;
+        }
+        if condition.changed().await.is_err() {
+            return;
+        }
+    }
+}
