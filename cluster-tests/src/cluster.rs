@@ -13,7 +13,6 @@ use crate::cli::{Cli, CliOutput};
 use crate::config_file;
 use crate::dev_kms::DevKms;
 use crate::folder::TestFolder;
-use crate::invariants;
 use crate::machine_lock::MachineLock;
 use crate::member::Member;
 use crate::ports::free_ports;
@@ -324,7 +323,7 @@ impl Cluster {
             member.kill();
         }
         for member in &self.members {
-            invariants::clean_logs(member.logs(), expected_errors)?;
+            member.check_logs(expected_errors)?;
         }
         self.folder.finish();
         Ok(())

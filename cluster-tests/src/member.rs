@@ -18,6 +18,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::invariants::clean_logs;
 use crate::process::{Process, tail};
 use crate::settings::Settings;
 use crate::wait::wait_for;
@@ -35,6 +36,8 @@ pub struct Member {
     settings: Settings,
     process: Option<Process>,
     logs: Vec<PathBuf>,
+    /// Logs of starts that were to be refused: an ERROR belongs there.
+    refusals: Vec<PathBuf>,
 }
 
 impl Member {
@@ -50,7 +53,8 @@ impl Member {
         settings: Settings,
     ) -> anyhow::Result<Self> {
         fs::create_dir_all(folder.join("logs")).with_context(|| format!("making {}", folder.display()))?;
-        let member = Self { id, address, folder, program, settings, process: None, logs: Vec::new() };
+        let (logs, refusals) = (Vec::new(), Vec::new());
+        let member = Self { id, address, folder, program, settings, process: None, logs, refusals };
         member.write_config()?;
         Ok(member)
     }
@@ -173,26 +177,53 @@ impl Member {
         Ok(status)
     }
 
-    /// Starts it and waits until it has refused to run: it ended by itself with an error.
+    /// Starts it and waits until it has refused to run, which must be with exit status `code`. Returns what it printed.
     ///
     /// # Errors
-    /// Where it does not end, or with status 0. Returns what it printed.
-    pub async fn start_refused(&mut self, deadline: Duration) -> anyhow::Result<String> {
+    /// Where it does not end, or with another status.
+    pub async fn start_refused(&mut self, code: i32, deadline: Duration) -> anyhow::Result<String> {
         self.start()?;
         let id = self.id;
         let wait = self.process()?.wait(deadline).await;
         let output = self.process()?.output();
         self.process = None;
+        self.refusals.extend(self.logs.last().cloned());
         let status = wait.with_context(|| format!("member {id} should have refused to start"))?;
-        if status.success() {
-            bail!("member {id} ended with status 0 where it should have refused to start:\n{output}");
+        if status.code() != Some(code) {
+            bail!("member {id} ended with {status} where it should have refused with {code}:\n{output}");
         }
         Ok(output)
+    }
+
+    /// Bytes of memory that its process has resident.
+    ///
+    /// # Errors
+    /// Where it does not run.
+    pub fn resident_bytes(&mut self) -> anyhow::Result<u64> {
+        let path = format!("/proc/{}/status", self.process()?.id());
+        let text = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+        let kib = text
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
+        kib.map(|kib: u64| kib * 1024).with_context(|| format!("{path} names no resident memory"))
     }
 
     /// The logs of its starts, oldest first.
     pub fn logs(&self) -> &[PathBuf] {
         &self.logs
+    }
+
+    /// Checks its logs: no panic, and no ERROR except in starts that were to be refused and in lines that hold one of
+    /// `expected`.
+    ///
+    /// # Errors
+    /// Names the first line that should not be there.
+    pub fn check_logs(&self, expected: &[&str]) -> anyhow::Result<()> {
+        let (refused, others): (Vec<_>, Vec<_>) =
+            self.logs.iter().cloned().partition(|log| self.refusals.contains(log));
+        clean_logs(&others, expected)?;
+        // Every line holds the empty text.
+        clean_logs(&refused, &[""])
     }
 
     /// The end of its newest log.
