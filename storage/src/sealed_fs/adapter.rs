@@ -19,11 +19,10 @@ use super::file_system::FileSystem;
 use super::file_traits::{RandomRead, SequentialRead, Writable};
 use super::info_log;
 
-/// Mirrors `CofferCode`.
+/// Mirrors `CofferCode`, of which 0 is success.
 #[derive(Clone, Copy)]
 #[repr(i32)]
 enum Code {
-    Ok = 0,
     NotFound = 1,
     Corruption = 2,
     IoError = 3,
