@@ -1,0 +1,125 @@
+//! What the tests of the sealed file system share.
+#![allow(dead_code, missing_docs)] // each test file uses a part
+
+use std::path::Path;
+use std::sync::Arc;
+
+use coffer_storage::sealed_fs::{
+    Disk, KeySource, SealingKey, harden_options, sealed_env,
+};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rocksdb::{BlockBasedOptions, DB, Options, WriteOptions};
+use zeroize::Zeroizing;
+
+/// The keys of an instance, or none: encryption off.
+pub type OptionalKeys = Option<Arc<dyn KeySource>>;
+
+/// Versions 1 to `current` of one database's key.
+pub struct TestKeys {
+    pub id: u8,
+    pub current: u32,
+}
+
+impl TestKeys {
+    fn key(&self, version: u32) -> Arc<SealingKey> {
+        let mut secret = [self.id; 32];
+        secret[..4].copy_from_slice(&version.to_le_bytes());
+        Arc::new(SealingKey::new(version, Zeroizing::new(secret)))
+    }
+}
+
+impl KeySource for TestKeys {
+    fn current(&self) -> Option<Arc<SealingKey>> {
+        Some(self.key(self.current))
+    }
+
+    fn version(&self, version: u32) -> Option<Arc<SealingKey>> {
+        (1..=self.current).contains(&version).then(|| self.key(version))
+    }
+}
+
+/// The keys of database `id`, version 1.
+pub fn keys(id: u8) -> Option<Arc<dyn KeySource>> {
+    keys_at(id, 1)
+}
+
+pub fn keys_at(id: u8, current: u32) -> Option<Arc<dyn KeySource>> {
+    Some(Arc::new(TestKeys { id, current }))
+}
+
+/// Small buffers and files, so that little data makes every kind of file.
+pub fn options(disk: Arc<dyn Disk>, keys: Option<Arc<dyn KeySource>>) -> Options {
+    let env = sealed_env(disk, keys, 2).expect("the adapter fits the library");
+    let mut options = Options::default();
+    harden_options(&mut options);
+    options.set_env(&env);
+    options.create_if_missing(true);
+    options.set_write_buffer_size(1 << 20);
+    options.set_max_open_files(64);
+    let mut table = BlockBasedOptions::default();
+    table.disable_cache(); // reads reach the files
+    options.set_block_based_table_factory(&table);
+    options
+}
+
+pub fn open(
+    disk: Arc<dyn Disk>,
+    keys: Option<Arc<dyn KeySource>>,
+    dir: &Path,
+) -> Result<DB, rocksdb::Error> {
+    DB::open(&options(disk, keys), dir)
+}
+
+pub fn synced() -> WriteOptions {
+    let mut options = WriteOptions::default();
+    options.set_sync(true);
+    options
+}
+
+pub fn unsynced() -> WriteOptions {
+    WriteOptions::default()
+}
+
+/// A key and a value that belong together and can be recognised in a file.
+pub fn record(i: u64) -> (Vec<u8>, Vec<u8>) {
+    let key = format!("plaintext-key-{i:08}").into_bytes();
+    let mut value = format!("plaintext-value-{i:08}-").into_bytes();
+    let mut rng = ChaCha8Rng::seed_from_u64(i);
+    value.extend((0..100).map(|_| rng.random::<u8>()));
+    (key, value)
+}
+
+pub fn load(db: &DB, range: std::ops::Range<u64>) {
+    for i in range {
+        let (key, value) = record(i);
+        db.put_opt(key, value, &unsynced()).expect("a put");
+    }
+}
+
+/// Reads everything; every record must be right. Returns how many, or the error on the way.
+pub fn verify(db: &DB) -> Result<u64, rocksdb::Error> {
+    let mut count = 0;
+    for entry in db.iterator(rocksdb::IteratorMode::Start) {
+        let (key, value) = entry?;
+        let text = std::str::from_utf8(&key).expect("a key that was written");
+        let i: u64 = text.strip_prefix("plaintext-key-").expect("such a key").parse().expect("n");
+        assert_eq!(*value, *record(i).1, "record {i} has another value");
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// The seed of this run: COFFER_TEST_SEED, or a random one. Printed, so that a failure repeats.
+pub fn seed() -> u64 {
+    let seed = match std::env::var("COFFER_TEST_SEED") {
+        Ok(text) => text.parse().expect("COFFER_TEST_SEED is a number"),
+        Err(_) => rand::rng().random(),
+    };
+    eprintln!("COFFER_TEST_SEED={seed}");
+    seed
+}
+
+pub fn rng(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
+}
