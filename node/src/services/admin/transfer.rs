@@ -1,0 +1,182 @@
+//! Hands leadership over.
+//!
+//! openraft's trigger says nothing of what became of it, and from then on the leader takes no writes until somebody is
+//! elected. So the way is smoothed first (the successor answers, and has nearly everything), and the result is watched.
+
+use std::time::Duration;
+
+use coffer_proto::v1::TransferLeaderResponse;
+use coffer_storage::raft::{Raft, TypeConfig};
+use openraft::{RaftMetrics, async_runtime::watch::WatchReceiver};
+use tokio::time::{Instant, timeout_at};
+
+use super::super::{
+    deadline::Deadline,
+    error::{LeaderHint, ServiceError},
+};
+use crate::member::Serving;
+
+/// Entries that the successor may lack when it is told: it waits for them, but not longer than the shortest election
+/// timeout.
+const MAX_LAG: u64 = 64;
+
+/// The longest silence of a member that may be a successor.
+const MAX_SILENCE: Duration = Duration::from_secs(2);
+
+/// Why leadership was not handed over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HandOverError {
+    /// This member does not lead.
+    #[error("this member does not lead")]
+    NotLeader(LeaderHint),
+    /// The member is no voter, or there is none but this one.
+    #[error("{0}")]
+    NoSuccessor(String),
+    /// Nobody, or somebody else, leads at the deadline.
+    #[error("{0}")]
+    NotTaken(String),
+    /// Raft has stopped.
+    #[error("this member's Raft has stopped")]
+    Stopped,
+}
+
+impl From<HandOverError> for ServiceError {
+    fn from(error: HandOverError) -> Self {
+        let text = error.to_string();
+        match error {
+            HandOverError::NotLeader(hint) => Self::NotLeader(hint),
+            HandOverError::NoSuccessor(_) | HandOverError::NotTaken(_) | HandOverError::Stopped => {
+                Self::Membership(text)
+            }
+        }
+    }
+}
+
+/// Answers the call.
+pub async fn transfer(
+    serving: &Serving,
+    to: u64,
+    deadline: &Deadline,
+) -> Result<TransferLeaderResponse, ServiceError> {
+    let to = (to != 0).then_some(to);
+    let leader_id = hand_over(&serving.raft, to, deadline.left()).await?;
+    Ok(TransferLeaderResponse { leader_id })
+}
+
+/// Hands leadership to member `to`, or to the voter that is furthest, and waits until it leads; answers who does. Where
+/// `to` leads already there is nothing to do. Takes at most `limit`.
+///
+/// # Errors
+/// This member does not lead, there is no fit successor, or it did not take over in time.
+pub async fn hand_over(raft: &Raft, to: Option<u64>, limit: Duration) -> Result<u64, HandOverError> {
+    let deadline = Instant::now() + limit;
+    let metrics = raft.metrics().borrow_watched().clone();
+    let this = metrics.id;
+    if !metrics.state.is_leader() {
+        return Err(HandOverError::NotLeader(leader_hint(&metrics)));
+    }
+    if to == Some(this) {
+        return Ok(this);
+    }
+    let successor = choose(&metrics, to)?;
+    await_fit(raft, successor, deadline).await?;
+    raft.trigger().transfer_leader(successor).await.map_err(|_| HandOverError::Stopped)?;
+    let taken = wait(raft, deadline, |metrics| {
+        metrics.current_leader.is_some_and(|leader| leader != this) || !leads_or_waits(metrics, this)
+    })
+    .await?;
+    match taken.and_then(|metrics| metrics.current_leader) {
+        Some(leader) if leader != this && to.is_none_or(|to| to == leader) => Ok(leader),
+        Some(leader) if leader != this => Err(HandOverError::NotTaken(format!(
+            "member {leader} was elected instead of member {successor}"
+        ))),
+        Some(_) | None => Err(HandOverError::NotTaken(format!(
+            "member {successor} did not take over in time; it or another member will be elected"
+        ))),
+    }
+}
+
+/// Who leads, as far as a member knows.
+pub fn leader_hint(metrics: &RaftMetrics<TypeConfig>) -> LeaderHint {
+    let address = metrics
+        .current_leader
+        .and_then(|id| metrics.membership_config.membership().get_node(&id))
+        .map(|node| node.addr.clone());
+    LeaderHint { id: metrics.current_leader, address }
+}
+
+/// Between the trigger and the election the old leader is still the last one known, in its own term.
+fn leads_or_waits(metrics: &RaftMetrics<TypeConfig>, this: u64) -> bool {
+    metrics.current_leader.is_none() || metrics.current_leader == Some(this)
+}
+
+/// The member that is meant, or the voter that holds the most.
+fn choose(metrics: &RaftMetrics<TypeConfig>, to: Option<u64>) -> Result<u64, HandOverError> {
+    let voters = || metrics.membership_config.voter_ids().filter(|id| *id != metrics.id);
+    match to {
+        Some(to) if voters().any(|voter| voter == to) => Ok(to),
+        Some(to) => Err(HandOverError::NoSuccessor(format!(
+            "member {to} is no voter of this replica set, so it cannot lead it"
+        ))),
+        None => voters()
+            .filter(|id| answers(metrics, *id))
+            .max_by_key(|id| matched(metrics, *id))
+            .ok_or_else(|| {
+                HandOverError::NoSuccessor("there is no other voter that answers, so nobody can take over".to_owned())
+            }),
+    }
+}
+
+fn matched(metrics: &RaftMetrics<TypeConfig>, id: u64) -> Option<u64> {
+    let replication = metrics.replication.as_ref()?;
+    replication.get(&id).copied().flatten().map(|matched| matched.index)
+}
+
+/// Whether the leader heard of a member a moment ago.
+pub fn answers(metrics: &RaftMetrics<TypeConfig>, id: u64) -> bool {
+    let heard = metrics.heartbeat.as_ref().and_then(|heard| heard.get(&id).copied().flatten());
+    heard.is_some_and(|at| at.elapsed() < MAX_SILENCE)
+}
+
+/// Whether a member holds what this one does, a few entries aside.
+pub fn has_caught_up(metrics: &RaftMetrics<TypeConfig>, id: u64) -> bool {
+    let last = metrics.last_log_index.unwrap_or(0);
+    matched(metrics, id).is_some_and(|matched| matched + MAX_LAG >= last)
+}
+
+async fn await_fit(raft: &Raft, successor: u64, deadline: Instant) -> Result<(), HandOverError> {
+    // Half of the time for getting ready, the other half for the election.
+    let now = Instant::now();
+    let ready_by = now + deadline.saturating_duration_since(now) / 2;
+    let fit = wait(raft, ready_by, |metrics| {
+        !metrics.state.is_leader() || (answers(metrics, successor) && has_caught_up(metrics, successor))
+    })
+    .await?;
+    match fit {
+        Some(metrics) if !metrics.state.is_leader() => Err(HandOverError::NotLeader(leader_hint(&metrics))),
+        Some(_) => Ok(()),
+        None => Err(HandOverError::NoSuccessor(format!(
+            "member {successor} does not answer, or lacks more than {MAX_LAG} entries: it would not be elected"
+        ))),
+    }
+}
+
+/// Waits until the metrics are as wanted; `None` at the deadline.
+pub async fn wait(
+    raft: &Raft,
+    deadline: Instant,
+    wanted: impl Fn(&RaftMetrics<TypeConfig>) -> bool,
+) -> Result<Option<RaftMetrics<TypeConfig>>, HandOverError> {
+    let mut watched = raft.metrics();
+    loop {
+        let metrics = watched.borrow_watched().clone();
+        if wanted(&metrics) {
+            return Ok(Some(metrics));
+        }
+        match timeout_at(deadline, watched.changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(HandOverError::Stopped),
+            Err(_) => return Ok(None),
+        }
+    }
+}

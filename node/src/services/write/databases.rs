@@ -1,0 +1,32 @@
+//! Drops databases.
+
+use coffer_document::validate_database_name;
+use coffer_proto::{
+    internal::v1::{DropDatabase, command::Action},
+    v1::{DropDatabaseRequest, DropDatabaseResponse},
+};
+use tonic::metadata::MetadataMap;
+
+use super::{
+    super::{command::check, context::Context, error::ServiceError},
+    write,
+};
+
+/// Drops a database. The command names its id, so that one made again under the same name meanwhile is left alone.
+pub async fn drop_database(
+    context: &Context,
+    metadata: &MetadataMap,
+    request: DropDatabaseRequest,
+) -> Result<DropDatabaseResponse, ServiceError> {
+    let DropDatabaseRequest { database, retry_token } = request;
+    validate_database_name(&database)?;
+    write(context, metadata, retry_token, 0, move |mut write| async move {
+        let Some(id) = write.existing_database(&database).await? else {
+            return Ok(DropDatabaseResponse::default());
+        };
+        let action = DropDatabase { name: database, database_id: id.0 };
+        let result = check(write.commands.next_part(Action::DropDatabase(action)).await?)?;
+        Ok(DropDatabaseResponse { dropped: result.deleted > 0, applied_index: result.applied_index })
+    })
+    .await
+}
