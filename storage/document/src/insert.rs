@@ -5,7 +5,8 @@ use bson::{Bson, Document, oid::ObjectId};
 /// `document` as it is stored: `_id` moved to the front, or `generated_id` put there if it has none. The leader makes
 /// the id, before the command is replicated, so that all members store the same.
 ///
-/// May take the document past its size limit by the 17 bytes of the id; MongoDB tolerates the same.
+/// A generated id makes the document 17 bytes longer. One that thereby passes [`crate::MAX_DOCUMENT_BYTES`] is refused
+/// where it is applied, by [`crate::decode_document`].
 pub fn prepare_insert(mut document: Document, generated_id: ObjectId) -> Document {
     if document.keys().next().is_some_and(|name| name == "_id") {
         return document;

@@ -20,9 +20,9 @@ use crate::{
 /// Keys of `_id` that a filter's matches can have: those between two bounds or, where `points` is given, those listed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdRange {
-    /// The lower end, a key as [`encode_key`] makes it or a prefix of such.
+    /// The lower end. Excluded it is a whole key, as [`encode_key`] makes it; included it may be the start of keys.
     pub lower: Bound<Vec<u8>>,
-    /// The upper end.
+    /// The upper end. Included it is a whole key; excluded it may be the start of keys.
     pub upper: Bound<Vec<u8>>,
     /// The only keys that a match can have, ascending, without repetition and all within the bounds; None if the filter
     /// does not fix them. An empty list means that nothing matches.

@@ -170,8 +170,10 @@ mod tests {
     use std::str::FromStr;
 
     use bson::Decimal128;
+    use rand::RngExt;
 
     use super::*;
+    use crate::{compare::compare, testing::seeded};
 
     fn decimal(text: &str) -> Bson {
         Bson::Decimal128(Decimal128::from_str(text).unwrap())
@@ -223,6 +225,53 @@ mod tests {
         ] {
             assert_eq!(add(&decimal(a), &decimal(b)), Some(decimal(sum)), "{a} + {b}");
             assert_eq!(add(&decimal(b), &decimal(a)), Some(decimal(sum)), "{b} + {a}");
+        }
+    }
+
+    /// Sums that fit 34 digits are exact, whatever the exponents of the operands.
+    #[test]
+    fn sums_are_those_of_integers() {
+        let mut random = seeded();
+        for _ in 0..20_000 {
+            let mut operand = || {
+                let exponent = random.random_range(-12..4);
+                let coefficient: i64 = random.random_range(-1_000_000..1_000_000);
+                (decimal(&format!("{coefficient}E{exponent}")), coefficient, exponent)
+            };
+            let (a, a_coefficient, a_exponent) = operand();
+            let (b, b_coefficient, b_exponent) = operand();
+            let scaled = |coefficient: i64, exponent: i32| {
+                i128::from(coefficient) * 10i128.pow((exponent + 12) as u32)
+            };
+            let expected = scaled(a_coefficient, a_exponent) + scaled(b_coefficient, b_exponent);
+            let sum = add(&a, &b).unwrap();
+            assert_eq!(
+                compare(&sum, &decimal(&format!("{expected}E-12"))),
+                Ordering::Equal,
+                "{a} + {b} = {sum}"
+            );
+        }
+    }
+
+    /// Sums that are rounded are the same for either sign, and not below their operands.
+    #[test]
+    fn rounding_is_symmetric() {
+        let mut random = seeded();
+        for _ in 0..5_000 {
+            let mut operand = || {
+                let coefficient: u64 = random.random();
+                let more: u32 = random.random_range(1..1_000_000_000);
+                format!("{coefficient}{more}E{}", random.random_range(-60..60))
+            };
+            let (a, b) = (operand(), operand());
+            let sum = add(&decimal(&a), &decimal(&b));
+            let negated = add(&decimal(&format!("-{a}")), &decimal(&format!("-{b}")));
+            let (Some(Bson::Decimal128(sum)), Some(Bson::Decimal128(negated))) = (sum, negated) else {
+                panic!("a sum of decimals is a decimal")
+            };
+            assert_eq!(format!("-{sum}"), negated.to_string(), "{a} + {b}");
+            assert!(compare(&Bson::Decimal128(sum), &decimal(&a)).is_ge(), "{a} + {b} = {sum}");
+            assert!(compare(&Bson::Decimal128(sum), &decimal(&b)).is_ge(), "{a} + {b} = {sum}");
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::{
 /// A sort by one or more dotted paths, each ascending (1) or descending (-1).
 ///
 /// A missing field sorts as null, an empty array before it. An array sorts by its least element when ascending and by
-/// its greatest when descending. Fields that run through the same array are taken each for itself.
+/// its greatest when descending. Fields that run through the same array take their values from the same element.
 #[derive(Clone)]
 pub struct Sort {
     fields: Vec<SortField>,
@@ -65,24 +65,20 @@ impl Sort {
 
     /// The order of two documents.
     pub fn compare(&self, a: &Document, b: &Document) -> Ordering {
+        let a = keys::values(a, &self.fields);
+        let b = keys::values(b, &self.fields);
         self.fields
             .iter()
-            .map(|field| {
-                let a = keys::representative(a, &field.path, field.ascending);
-                let b = keys::representative(b, &field.path, field.ascending);
-                field.direct(compare(a, b))
-            })
+            .zip(a.iter().zip(b))
+            .map(|(field, (a, b))| field.direct(compare(a, b)))
             .find(|order| order.is_ne())
             .unwrap_or(Ordering::Equal)
     }
 
     /// What `document` sorts by, as bytes: cheaper than [`Sort::compare`] where each document is compared many times.
     pub fn key(&self, document: &Document) -> SortKey {
-        let values = self
-            .fields
-            .iter()
-            .map(|field| (keys::representative(document, &field.path, field.ascending), field.ascending));
-        SortKey::new(values)
+        let values = keys::values(document, &self.fields);
+        SortKey::new(values.into_iter().zip(self.fields.iter().map(|field| field.ascending)))
     }
 
     /// `Some(ascending)` if the order is that of `_id` alone, which the store has anyway: `_id` comes first, and as no

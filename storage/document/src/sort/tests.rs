@@ -83,6 +83,36 @@ fn several_fields() {
 }
 
 #[test]
+fn fields_of_one_array_come_from_one_element() {
+    // Sorts by (1, 9), its least pair, and not by (1, 0).
+    let pairs = doc! {"a": [{"x": 2, "y": 0}, {"x": 1, "y": 9}]};
+    let pair = |x, y| doc! {"a": {"x": x, "y": y}};
+    ascending(doc! {"a.x": 1, "a.y": 1}, &[pair(1, 8), pairs.clone(), pair(1, 10)]);
+    equal(doc! {"a.x": 1, "a.y": 1}, pairs.clone(), pair(1, 9));
+    equal(doc! {"a.x": -1, "a.y": 1}, pairs.clone(), pair(2, 0));
+    equal(doc! {"a.y": 1, "a.x": 1}, pairs.clone(), pair(2, 0));
+    equal(doc! {"a.y": -1, "b": 1, "a.x": 1}, pairs, pair(1, 9));
+    // Further in, and with elements that lack a field or have none.
+    let nested = doc! {"a": [{"b": [{"x": 3, "y": 1}, {"x": 1, "y": 5}]}, {"b": [{"x": 1, "y": 4}]}]};
+    equal(doc! {"a.b.x": 1, "a.b.y": 1}, nested, doc! {"a": {"b": {"x": 1, "y": 4}}});
+    equal(doc! {"a.x": 1, "a.y": 1}, doc! {"a": [{"x": 1}, 7]}, doc! {});
+    equal(doc! {"a.x": -1, "a.y": -1}, doc! {"a": [{"x": 1}, 7]}, doc! {"a": {"x": 1}});
+    // An array and a part of it.
+    equal(doc! {"a": 1, "a.x": 1}, doc! {"a": [{"x": 5}, 3]}, doc! {"a": 3});
+}
+
+#[test]
+fn fields_of_different_arrays_are_independent() {
+    equal(doc! {"a": 1, "b": -1}, doc! {"a": [2, 1], "b": [5, 7]}, doc! {"a": 1, "b": 7});
+    let many = |start: i32| (start..start + 10_000).map(Bson::Int32).collect::<Vec<_>>();
+    equal(
+        doc! {"a": 1, "b": 1, "c": 1},
+        doc! {"a": many(5), "b": many(6), "c": many(7)},
+        doc! {"a": 5, "b": 6, "c": 7},
+    );
+}
+
+#[test]
 fn by_id_alone() {
     let id_only = |sort| Sort::parse(&sort).unwrap().is_id_only();
     assert_eq!(id_only(doc! {"_id": 1}), Some(true));

@@ -1,6 +1,7 @@
 //! Random values, documents and filters for the tests of this crate, reproducible from a seed.
 
 mod filters;
+mod hostile;
 mod numbers;
 mod values;
 
