@@ -4,7 +4,7 @@ use bson::Bson;
 
 use crate::compare::compare;
 
-/// A set of values, equal as [`compare`] has it.
+/// A set of values, equal as [`compare()`] has it.
 ///
 /// Invariant: ascending, without equals, so that a large `$in` is searched and not gone through.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use rand::{RngExt, seq::IndexedRandom};
 
 /// A number of a random type.
 pub(super) fn random_number(random: &mut impl RngExt) -> Bson {
-    match random.random_range(0..8) {
+    match random.random_range(0..10) {
         0 => Bson::Int32(random.random_range(-3..=3)),
         1 => Bson::Int64(near_power_of_two(random)),
         2 => Bson::Double(near_power_of_two(random) as f64),
@@ -13,6 +13,7 @@ pub(super) fn random_number(random: &mut impl RngExt) -> Bson {
         4 => Bson::Double(f64::from_bits(random.random())),
         5 => decimal_text(random),
         6 => decimal_near_int(random),
+        7 | 8 => tenths(random),
         _ => special(random),
     }
 }
@@ -22,6 +23,16 @@ fn near_power_of_two(random: &mut impl RngExt) -> i64 {
     let power = 1i64 << random.random_range(0..63);
     let value = power.saturating_add(random.random_range(-3..=3));
     if random.random() { value } else { -value }
+}
+
+/// A few tenths, which a decimal holds and a double is a little above or below of; and a decimal between the two.
+fn tenths(random: &mut impl RngExt) -> Bson {
+    let tenths = random.random_range(-12..12);
+    match random.random_range(0..3) {
+        0 => Bson::Double(f64::from(tenths) / 10.0),
+        1 => decimal(&format!("{tenths}E-1")),
+        _ => decimal(&format!("{tenths}0000000000000000{}E-18", random.random_range(1..10))),
+    }
 }
 
 fn decimal_near_int(random: &mut impl RngExt) -> Bson {
