@@ -21,12 +21,14 @@ use super::plain_file::{PlainReader, PlainWriter};
 use super::stream_image::{MAX_IMAGE, StreamImage};
 use super::stream_reader::{StreamReader, find_mark, logical_len};
 use super::stream_writer::StreamWriter;
+use super::wal_order::WalOrder;
 use super::window::Window;
 
 /// A disk and the keys of one instance.
 pub(super) struct FileSystem {
     disk: Arc<dyn Disk>,
     keys: Option<Arc<dyn KeySource>>,
+    wals: Arc<WalOrder>,
 }
 
 /// What the first bytes of a file say.
@@ -63,7 +65,7 @@ pub(super) fn read_beginning(file: &dyn DiskFile, path: &Path) -> Result<Beginni
 impl FileSystem {
     /// Without `keys`, files are plain.
     pub(super) fn new(disk: Arc<dyn Disk>, keys: Option<Arc<dyn KeySource>>) -> Self {
-        Self { disk, keys }
+        Self { disk, keys, wals: Arc::default() }
     }
 
     /// The disk underneath, for what is done to names and not to contents.
@@ -142,6 +144,12 @@ impl FileSystem {
 
     /// Makes a file, or empties it, to be written in order.
     pub(super) fn create(&self, path: &Path) -> Result<Box<dyn Writable>> {
+        let file = self.create_any(path)?;
+        let is_wal = path.extension().is_some_and(|e| e == "log");
+        Ok(if is_wal { Box::new(self.wals.admit(file)) } else { file })
+    }
+
+    fn create_any(&self, path: &Path) -> Result<Box<dyn Writable>> {
         let Some(keys) = &self.keys else {
             let file = self.open(path, OpenMode::Create)?;
             return Ok(Box::new(PlainWriter::new(file, path.to_owned(), 0)));

@@ -577,18 +577,20 @@ fn keys_are_told_apart() {
     }
     let keys = |salt| -> Option<Arc<dyn KeySource>> { Some(Arc::new(Keys { current: 2, salt })) };
     let at = |disk: &SimDisk| -> Arc<dyn Disk> { Arc::new(disk.clone()) };
-    use super::InstanceState::{Absent, Present};
+    use super::InstanceState::{Absent, Present, WithoutWal};
     assert_eq!(check_instance(at(&disk), keys(9), Path::new("/d")).unwrap(), Present);
     assert_eq!(check_instance(at(&disk), keys(9), Path::new("/e")).unwrap(), Absent);
     assert!(check_instance(at(&disk), keys(8), Path::new("/d")).unwrap_err().is_corruption());
+    disk.remove(Path::new(STREAM)).unwrap();
+    assert_eq!(check_instance(at(&disk), keys(9), Path::new("/d")).unwrap(), WithoutWal);
     let file = keyed(&disk, 3, 9).create(Path::new("/d/x")).unwrap();
     file.close().unwrap();
     let versions = header_key_versions(&disk, Path::new("/d")).unwrap();
-    assert_eq!(versions.into_iter().collect::<Vec<_>>(), [(2, 3), (3, 1)]);
+    assert_eq!(versions.into_iter().collect::<Vec<_>>(), [(2, 2), (3, 1)]);
     disk.write_file(Path::new("/d/CURRENT"), b"MANIFEST-000001\n".to_vec());
     let error = check_instance(at(&disk), keys(9), Path::new("/d")).unwrap_err();
     assert!(matches!(error, SealedFsError::NotSealed { .. }), "{error}");
-    assert_eq!(check_instance(at(&disk), None, Path::new("/d")).unwrap(), Present);
+    assert_eq!(check_instance(at(&disk), None, Path::new("/d")).unwrap(), WithoutWal);
 }
 
 #[test]
@@ -616,4 +618,24 @@ fn a_file_opened_for_creation_is_emptied() {
     file.close().unwrap();
     assert_eq!(read_stream(&fs(&disk), STREAM).unwrap(), b"new");
     assert!(disk.open(Path::new("/d/none"), OpenMode::Edit).is_err());
+}
+
+#[test]
+fn a_wal_waits_for_the_ones_before_it() {
+    for plain in [false, true] {
+        for seed in 0..100 {
+            let disk = disk();
+            let fs = if plain { FileSystem::new(Arc::new(disk.clone()), None) } else { fs(&disk) };
+            let second = "/d/000005.log";
+            let old = fs.create(Path::new(STREAM)).unwrap();
+            old.append(&bytes(9_000)).unwrap();
+            old.flush().unwrap();
+            let new = fs.create(Path::new(second)).unwrap();
+            new.append(&bytes(9_000)).unwrap();
+            new.flush().unwrap();
+            let found = disk.power_loss(seed);
+            let fs = if plain { FileSystem::new(Arc::new(found.clone()), None) } else { self::fs(&found) };
+            assert_eq!(read_stream(&fs, STREAM).unwrap(), bytes(9_000), "seed {seed}");
+        }
+    }
 }

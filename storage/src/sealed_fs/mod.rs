@@ -38,6 +38,7 @@ pub mod sim;
 mod stream_image;
 mod stream_reader;
 mod stream_writer;
+mod wal_order;
 mod window;
 
 pub use disk::{Disk, DiskFile, DiskMeta, OpenMode};
@@ -45,7 +46,7 @@ pub use env::sealed_env;
 pub use error::{Result, SealedFsError};
 pub use key::SealingKey;
 pub use key_source::KeySource;
-pub use options::harden_options;
+pub use options::{allow_missing_wal, harden_options};
 pub use preflight::{InstanceState, check_header, check_instance, header_key_versions};
 pub use real_disk::RealDisk;
 

@@ -31,3 +31,10 @@ pub fn harden_options(options: &mut Options) {
         ffi::rocksdb_options_set_avoid_flush_during_shutdown(raw, 1);
     }
 }
+
+/// Lets an instance be opened that has no WAL file at all, for the one open that follows: what
+/// [`super::InstanceState::WithoutWal`] calls for.
+pub fn allow_missing_wal(options: &mut Options) {
+    // SAFETY: as above.
+    unsafe { ffi::rocksdb_options_set_track_and_verify_wals(options.as_raw_ptr(), 0) };
+}

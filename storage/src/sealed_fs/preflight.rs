@@ -36,6 +36,11 @@ pub enum InstanceState {
     Absent,
     /// A CURRENT file that opens under the keys and names a MANIFEST.
     Present,
+    /// As [`Self::Present`], but without any WAL file: the power went while the instance was being
+    /// made, before it could be used. RocksDB with its WALs verified refuses that, so it is to be
+    /// opened with [`super::allow_missing_wal`]. WALs that were taken away look the same and are
+    /// noticed as a live WAL cut short is: by the peers.
+    WithoutWal,
 }
 
 /// Looks at an instance's CURRENT file before RocksDB does, whose own message for a wrong key
@@ -54,13 +59,16 @@ pub fn check_instance(
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(InstanceState::Absent),
         Err(e) => return Err(SealedFsError::io("stat", &path, e)),
     }
-    let current = FileSystem::new(disk, keys).open_random(&path)?;
+    let current = FileSystem::new(disk.clone(), keys).open_random(&path)?;
     let mut text = [0u8; 64];
     let len = current.read_at(0, &mut text)?;
     if !(text[..len].starts_with(b"MANIFEST-") && text[..len].ends_with(b"\n")) {
         return Err(SealedFsError::damaged(&path, 0, "it does not name a MANIFEST"));
     }
-    Ok(InstanceState::Present)
+    let names = disk.list(dir).map_err(|e| SealedFsError::io("list", dir, e))?;
+    let is_wal = |name: &std::ffi::OsString| Path::new(name).extension().is_some_and(|e| e == "log");
+    let has_wal = names.iter().any(is_wal);
+    Ok(if has_wal { InstanceState::Present } else { InstanceState::WithoutWal })
 }
 
 /// Reads the headers of all files in an instance's directory, without a key, and counts files by

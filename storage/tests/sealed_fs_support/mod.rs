@@ -1,11 +1,12 @@
 //! What the tests of the sealed file system share.
 #![allow(dead_code, missing_docs)] // each test file uses a part
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use coffer_storage::sealed_fs::{
-    Disk, KeySource, SealingKey, harden_options, sealed_env,
+    Disk, InstanceState, KeySource, SealingKey, allow_missing_wal, check_instance, harden_options,
+    sealed_env, sim::SimDisk,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -68,7 +69,11 @@ pub fn open(
     keys: Option<Arc<dyn KeySource>>,
     dir: &Path,
 ) -> Result<DB, rocksdb::Error> {
-    DB::open(&options(disk, keys), dir)
+    let mut options = options(disk.clone(), keys.clone());
+    if matches!(check_instance(disk, keys, dir), Ok(InstanceState::WithoutWal)) {
+        allow_missing_wal(&mut options);
+    }
+    DB::open(&options, dir)
 }
 
 pub fn synced() -> WriteOptions {
@@ -122,4 +127,41 @@ pub fn seed() -> u64 {
 
 pub fn rng(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
+}
+
+/// All files of a simulated disk.
+pub type Image = Vec<(PathBuf, Vec<u8>)>;
+
+/// Copies a simulated disk's files.
+pub fn image(disk: &SimDisk) -> Image {
+    disk.files().into_iter().map(|p| (p.clone(), disk.read_file(&p).expect("it is listed"))).collect()
+}
+
+/// A simulated disk that holds these files.
+pub fn disk_of(image: &Image) -> Arc<SimDisk> {
+    let disk = SimDisk::new(256 << 20);
+    for (path, content) in image {
+        disk.write_file(path, content.clone());
+    }
+    Arc::new(disk)
+}
+
+/// The kind of a file by its name.
+pub fn kind(path: &Path) -> &'static str {
+    let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+    ["CURRENT", "MANIFEST", "OPTIONS", "IDENTITY", "LOCK", ".sst", ".log"]
+        .into_iter()
+        .find(|kind| name.starts_with(kind) || name.ends_with(kind))
+        .unwrap_or("other")
+}
+
+/// Physical ranges of the frames of a sealed stream file.
+pub fn frames(content: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let (mut at, mut out) = (80, Vec::new());
+    while at < content.len() {
+        let len = u32::from_le_bytes(content[at..at + 4].try_into().expect("4 bytes")) as usize;
+        out.push(at..at + 44 + len);
+        at += 44 + len;
+    }
+    out
 }
