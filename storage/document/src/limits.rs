@@ -29,3 +29,7 @@ pub const MAX_ARRAY_PADDING: usize = 1_500_000;
 
 /// Most fields in a sort: MongoDB's limit on fields of a compound index, which its sort shares.
 pub const MAX_SORT_FIELDS: usize = 32;
+
+/// Most names of a filter's path that can be array indexes. Each may be an index or a name, so that the ways through a
+/// document that was made for it double with each; this many are done in no time.
+pub const MAX_PATH_INDEXES: usize = 10;

@@ -105,23 +105,29 @@ impl IdRange {
         }
     }
 
-    /// The keys in either, and those between.
+    /// The keys in either, and those between; points are forgotten.
     fn unite(self, other: Self) -> Self {
-        if self.is_empty() {
-            return other;
-        }
-        if other.is_empty() {
-            return self;
-        }
-        if let (Some(mut points), Some(more)) = (self.points, other.points) {
-            points.extend(more);
-            return Self::of_points(points);
-        }
         Self {
             lower: looser(self.lower, other.lower, Ordering::Less),
             upper: looser(self.upper, other.upper, Ordering::Greater),
             points: None,
         }
+    }
+
+    /// The keys that are in all of `ranges`.
+    fn all(ranges: impl Iterator<Item = Self>) -> Self {
+        // The bounds first, so that each list of points is gone through once for all of them together.
+        let (listed, open): (Vec<Self>, Vec<Self>) = ranges.partition(|range| range.points.is_some());
+        open.into_iter().chain(listed).fold(Self::full(), Self::intersect)
+    }
+
+    /// The keys that are in any of `ranges`, and without points those between.
+    fn any(ranges: impl Iterator<Item = Self>) -> Self {
+        let ranges: Vec<Self> = ranges.filter(|range| !range.is_empty()).collect();
+        if ranges.iter().all(|range| range.points.is_some()) {
+            return Self::of_points(ranges.into_iter().filter_map(|range| range.points).flatten().collect());
+        }
+        ranges.into_iter().reduce(Self::unite).unwrap_or_else(Self::full)
     }
 }
 
@@ -172,10 +178,8 @@ impl fmt::Debug for IdRange {
 /// The range of a filter.
 pub(super) fn of(expression: &Expression) -> IdRange {
     match expression {
-        Expression::And(parts) => parts.iter().map(of).fold(IdRange::full(), IdRange::intersect),
-        Expression::Or(parts) => {
-            parts.iter().map(of).reduce(IdRange::unite).unwrap_or_else(|| IdRange::of_points(Vec::new()))
-        }
+        Expression::And(parts) => IdRange::all(parts.iter().map(of)),
+        Expression::Or(parts) => IdRange::any(parts.iter().map(of)),
         Expression::Field { path, predicate } if path.text() == "_id" => of_predicate(predicate),
         Expression::Field { .. } | Expression::Not(_) => IdRange::full(),
     }

@@ -42,11 +42,17 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// `BadValue` for an unknown or unsupported operator and for arguments of the wrong form; `Overflow` for one nested
-    /// too deep.
+    /// `BadValue` for an unknown or unsupported operator, for arguments of the wrong form, and for a path with more than
+    /// [`crate::MAX_PATH_INDEXES`] array indexes; `Overflow` for a filter nested too deep or a path with more names than
+    /// a document can be nested.
     pub fn parse(filter: &Document) -> Result<Self, DocumentError> {
         crate::decode::measure(filter)?;
         Ok(Self { root: parse::parse(filter)? })
+    }
+
+    /// Whether the filter has no conditions: it matches every document.
+    pub fn is_empty(&self) -> bool {
+        matches!(&self.root, Expression::And(parts) if parts.is_empty())
     }
 
     /// Whether `document` matches.

@@ -7,7 +7,7 @@ use super::{
     predicate::{Comparison, Predicate},
     value_set::ValueSet,
 };
-use crate::{DocumentError, compare::type_name, number::Number, path::FieldPath};
+use crate::{DocumentError, compare::type_name, limits::MAX_PATH_INDEXES, number::Number, path::FieldPath};
 
 /// Reads a whole filter, or a part of `$and`, `$or` and `$nor`. The caller has bounded its nesting.
 pub(super) fn parse(filter: &Document) -> Result<Expression, DocumentError> {
@@ -63,7 +63,7 @@ fn parse_list(operator: &str, value: &Bson) -> Result<Vec<Expression>, DocumentE
 }
 
 fn parse_field(name: &str, value: &Bson, parts: &mut Vec<Expression>) -> Result<(), DocumentError> {
-    let path = FieldPath::new(name);
+    let path = path(name)?;
     match value {
         Bson::Document(operators) if is_operators(operators) => parse_operators(&path, operators, parts),
         Bson::RegularExpression(_) => Err(regex_unsupported(name)),
@@ -72,6 +72,17 @@ fn parse_field(name: &str, value: &Bson, parts: &mut Vec<Expression>) -> Result<
             Ok(())
         }
     }
+}
+
+fn path(text: &str) -> Result<FieldPath, DocumentError> {
+    let path = FieldPath::parse(text)?;
+    let indexes = path.components().iter().filter(|component| component.index.is_some()).count();
+    if indexes > MAX_PATH_INDEXES {
+        return Err(DocumentError::bad_value(format!(
+            "the path '{text}' has {indexes} array indexes; at most {MAX_PATH_INDEXES} are allowed"
+        )));
+    }
+    Ok(path)
 }
 
 /// Whether a document as the value of a field holds operators rather than being the value to equal: its first name

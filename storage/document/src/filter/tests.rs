@@ -5,7 +5,7 @@ use rand::RngExt;
 
 use super::Filter;
 use crate::{
-    MAX_NESTING, encode_key,
+    MAX_NESTING, MAX_PATH_INDEXES, encode_key,
     error::code,
     testing::{random_document, random_filter, random_value, seeded},
 };
@@ -35,6 +35,8 @@ fn symbol(text: &str) -> Bson {
 #[test]
 fn the_empty_filter_matches_all() {
     check(doc! {}, &[doc! {}, doc! {"a": 1}], &[]);
+    let is_empty = |filter| Filter::parse(&filter).unwrap().is_empty();
+    assert!(is_empty(doc! {}) && is_empty(doc! {"$comment": "x"}) && !is_empty(doc! {"a": 1}));
     check(doc! {"$comment": "why"}, &[doc! {}, doc! {"a": 1}], &[]);
 }
 
@@ -359,9 +361,27 @@ fn nesting_is_limited() {
 }
 
 #[test]
-fn a_long_path_is_walked_no_deeper_than_the_document() {
-    let filter = Filter::parse(&doc! {"a.".repeat(200_000): 1}).unwrap();
-    assert!(!filter.matches(&doc! {"a": {"a": [{"a": 1}]}}));
+fn paths_are_limited() {
+    let parse = |path: String| Filter::parse(&doc! {path: 1}).map_err(|error| error.code);
+    let names = |count: usize| vec!["a"; count].join(".");
+    assert!(parse(names(MAX_NESTING)).is_ok());
+    assert_eq!(parse(names(MAX_NESTING + 1)).map(|_| ()), Err(code::OVERFLOW));
+    let indexes = |count: usize| vec!["0"; count].join(".");
+    assert_eq!(parse(indexes(MAX_PATH_INDEXES + 1)).map(|_| ()), Err(code::BAD_VALUE));
+    // Each level can be read in two ways; all of them are tried, and none matches.
+    let document = (0..45).fold(doc! {}, |inner, _| doc! {"0": [inner]});
+    assert!(!parse(indexes(MAX_PATH_INDEXES)).unwrap().matches(&document));
+}
+
+#[test]
+fn large_filters_take_no_square_of_time() {
+    let points: Vec<Bson> = (0..50_000).map(|id| doc! {"_id": id}.into()).collect();
+    let range = Filter::parse(&doc! {"$or": points}).unwrap().id_range();
+    assert_eq!(range.points.unwrap().len(), 50_000);
+    let mut parts: Vec<Bson> = (0..50_000).map(|id| doc! {"_id": {"$gte": id}}.into()).collect();
+    parts.insert(0, doc! {"_id": {"$in": (0..50_001).map(Bson::Int32).collect::<Vec<_>>()}}.into());
+    let range = Filter::parse(&doc! {"$and": parts}).unwrap().id_range();
+    assert_eq!(range.points.unwrap().len(), 2);
 }
 
 #[test]

@@ -25,8 +25,21 @@ pub(crate) struct Component {
 }
 
 impl FieldPath {
-    /// Splits `text` at its dots. Any text is a path; the parsers refuse what their rules exclude.
-    pub(crate) fn new(text: &str) -> Self {
+    /// Splits `text` at its dots. Whatever the names, it is a path; the parsers refuse what their rules exclude.
+    ///
+    /// # Errors
+    ///
+    /// `Overflow` for more names than a document can be nested.
+    pub(crate) fn parse(text: &str) -> Result<Self, DocumentError> {
+        if text.split('.').count() > MAX_NESTING {
+            return Err(DocumentError::overflow(format!(
+                "a path has more than {MAX_NESTING} names, deeper than a document may be nested"
+            )));
+        }
+        Ok(Self::new(text))
+    }
+
+    fn new(text: &str) -> Self {
         Self { text: text.to_owned(), components: text.split('.').map(Component::new).collect() }
     }
 
@@ -82,10 +95,7 @@ impl Component {
 ///
 /// 15998 for an empty name; 16410 for one that starts with `$`; `Overflow` for more names than documents may be nested.
 pub(crate) fn check_expression_path(text: &str) -> Result<FieldPath, DocumentError> {
-    let path = FieldPath::new(text);
-    if path.components.len() > MAX_NESTING {
-        return Err(DocumentError::overflow(format!("a path has more than {MAX_NESTING} names")));
-    }
+    let path = FieldPath::parse(text)?;
     for component in &path.components {
         if component.name.is_empty() {
             return Err(DocumentError::path_empty_component(format!(

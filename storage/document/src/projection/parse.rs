@@ -47,7 +47,7 @@ pub(super) fn parse(projection: &Document) -> Result<Kind, DocumentError> {
         }
     }
     if including && !id_excluded && !tree.names("_id") {
-        tree.add(FieldPath::new("_id").components())
+        tree.add(FieldPath::parse("_id")?.components())
             .map_err(|_| DocumentError::projection_collision("Path collision at _id"))?;
     }
     Ok(match including {

@@ -5,20 +5,41 @@ use bson::{Bson, Document};
 use super::operation::Change;
 use crate::{DocumentError, compare::type_name, number::Number};
 
-/// The change that `operator` makes with `argument` at `path`; None for an operator that is not known.
-pub(super) fn change(operator: &str, path: &str, argument: &Bson) -> Option<Result<Change, DocumentError>> {
-    Some(match operator {
-        "$set" => Ok(Change::Set(argument.clone())),
-        "$unset" => Ok(Change::Unset),
-        "$inc" => increment(path, argument),
-        "$push" => push(argument),
-        _ => return None,
+/// What an operator does at a path.
+pub(super) enum Action {
+    /// Takes away what is there, whatever the argument.
+    Remove,
+    /// Changes it.
+    Change(Change),
+}
+
+/// The action of `operator` with `argument` at `path`.
+///
+/// # Errors
+///
+/// `FailedToParse` for an operator that is not known, others for an argument of the wrong form.
+pub(super) fn action(operator: &str, path: &str, argument: &Bson) -> Result<Action, DocumentError> {
+    Ok(match operator {
+        "$unset" => Action::Remove,
+        "$set" => Action::Change(Change::Set(argument.clone())),
+        "$inc" => Action::Change(increment(path, argument)?),
+        "$push" => Action::Change(push(argument)?),
+        _ => return Err(unknown(operator)),
     })
 }
 
-/// Whether `operator` is known.
-pub(super) fn is_known(operator: &str) -> bool {
-    change(operator, "", &Bson::Null).is_some()
+/// Refuses an operator that is not known; for one that comes without fields.
+pub(super) fn check_known(operator: &str) -> Result<(), DocumentError> {
+    match operator {
+        "$unset" | "$set" | "$inc" | "$push" => Ok(()),
+        _ => Err(unknown(operator)),
+    }
+}
+
+fn unknown(operator: &str) -> DocumentError {
+    DocumentError::failed_to_parse(format!(
+        "Unknown modifier: {operator}. Expected a valid update modifier; Coffer knows $set, $unset, $inc and $push"
+    ))
 }
 
 fn increment(path: &str, amount: &Bson) -> Result<Change, DocumentError> {

@@ -7,11 +7,13 @@
 //! - `_id` never changes its value, and stays first.
 //! - What comes out could have been inserted: limits, names and `_id` are checked again.
 
-mod apply;
 mod arguments;
 mod operation;
+mod operators;
 mod parse;
+mod removal;
 mod upsert;
+mod walk;
 
 use std::fmt;
 
@@ -23,7 +25,7 @@ use crate::{
     decode::check_storable,
     insert::with_id_first,
 };
-use operation::Operation;
+use operators::Operators;
 
 /// A parsed update: a whole document that replaces, or `$set`, `$unset`, `$inc` and `$push` on dotted paths.
 ///
@@ -43,8 +45,7 @@ pub struct Update {
 #[derive(Clone)]
 enum Kind {
     Replacement(Document),
-    /// In the order of their paths, none within another.
-    Operators(Vec<Operation>),
+    Operators(Operators),
 }
 
 /// What [`Update::apply`] made of a document.
@@ -106,9 +107,9 @@ impl Update {
     pub fn apply(&self, document: &Document) -> Result<Updated, DocumentError> {
         let updated = match &self.kind {
             Kind::Replacement(replacement) => replace(document, replacement)?,
-            Kind::Operators(operations) => {
+            Kind::Operators(operators) => {
                 let mut updated = document.clone();
-                if !apply::apply_all(&mut updated, operations)? {
+                if !operators.apply(&mut updated)? {
                     return Ok(Updated::Unchanged);
                 }
                 check_id_kept(document, &updated)?;
@@ -132,7 +133,7 @@ impl Update {
     pub fn upsert(&self, filter: &Filter, generated_id: ObjectId) -> Result<Document, DocumentError> {
         let document = match &self.kind {
             Kind::Replacement(replacement) => upsert::by_replacement(replacement, filter, generated_id)?,
-            Kind::Operators(operations) => upsert::by_operators(operations, filter, generated_id)?,
+            Kind::Operators(operators) => upsert::by_operators(operators, filter, generated_id)?,
         };
         check_storable(&document, DocumentError::updated_too_large)?;
         Ok(document)

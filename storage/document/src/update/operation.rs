@@ -9,7 +9,7 @@ use crate::{
     path::FieldPath,
 };
 
-/// A change of the value at a path.
+/// A change of the value at a path: any operator but `$unset`.
 #[derive(Clone)]
 pub(super) struct Operation {
     pub(super) path: FieldPath,
@@ -21,37 +21,25 @@ pub(super) struct Operation {
 pub(super) enum Change {
     /// `$set`.
     Set(Bson),
-    /// `$unset`.
-    Unset,
     /// `$inc`, by a number.
     Increment(Bson),
     /// `$push` of one value, or of each of a list.
     Push(Vec<Bson>),
 }
 
-/// What became of a value that was there.
-pub(super) enum Outcome {
-    Unchanged,
-    Changed,
-    /// It is to be taken out.
-    Removed,
-}
-
 impl Change {
-    /// The value for a path that is not there yet; None if it stays away.
-    pub(super) fn create(&self) -> Option<Bson> {
+    /// The value for a path that is not there yet.
+    pub(super) fn create(&self) -> Bson {
         match self {
-            Self::Set(value) | Self::Increment(value) => Some(value.clone()),
-            Self::Unset => None,
-            Self::Push(values) => Some(Bson::Array(values.clone())),
+            Self::Set(value) | Self::Increment(value) => value.clone(),
+            Self::Push(values) => Bson::Array(values.clone()),
         }
     }
 
-    /// Changes the value that is at `path`.
-    pub(super) fn modify(&self, value: &mut Bson, path: &FieldPath) -> Result<Outcome, DocumentError> {
+    /// Changes the value that is at `path`. Returns whether it is another now.
+    pub(super) fn modify(&self, value: &mut Bson, path: &FieldPath) -> Result<bool, DocumentError> {
         match self {
             Self::Set(new) => Ok(replace(value, new.clone())),
-            Self::Unset => Ok(Outcome::Removed),
             Self::Increment(amount) => {
                 if Number::of(value).is_none() {
                     return Err(DocumentError::type_mismatch(format!(
@@ -72,11 +60,8 @@ impl Change {
             }
             Self::Push(values) => match value {
                 Bson::Array(elements) => {
-                    if values.is_empty() {
-                        return Ok(Outcome::Unchanged);
-                    }
                     elements.extend(values.iter().cloned());
-                    Ok(Outcome::Changed)
+                    Ok(!values.is_empty())
                 }
                 _ => Err(DocumentError::bad_value(format!(
                     "The field '{}' must be an array but is of type {}",
@@ -88,10 +73,10 @@ impl Change {
     }
 }
 
-fn replace(value: &mut Bson, new: Bson) -> Outcome {
-    if identical(value, &new) {
-        return Outcome::Unchanged;
+fn replace(value: &mut Bson, new: Bson) -> bool {
+    let changed = !identical(value, &new);
+    if changed {
+        *value = new;
     }
-    *value = new;
-    Outcome::Changed
+    changed
 }

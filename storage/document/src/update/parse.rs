@@ -2,19 +2,18 @@
 
 use bson::{Bson, Document};
 
-use super::{arguments, operation::Operation};
-use crate::{DocumentError, compare::type_name, limits::MAX_NESTING, path::FieldPath};
+use super::{
+    arguments::{self, Action},
+    operation::Operation,
+    operators::Operators,
+};
+use crate::{DocumentError, compare::type_name, path::FieldPath};
 
 /// Reads operators and puts them in the order in which they are applied.
-pub(super) fn operators(update: &Document) -> Result<Vec<Operation>, DocumentError> {
-    let mut operations = Vec::new();
+pub(super) fn operators(update: &Document) -> Result<Operators, DocumentError> {
+    let mut actions = Vec::new();
     for (operator, fields) in update {
-        if !arguments::is_known(operator) {
-            return Err(DocumentError::failed_to_parse(format!(
-                "Unknown modifier: {operator}. Expected a valid update modifier; Coffer knows $set, $unset, $inc and \
-                 $push"
-            )));
-        }
+        arguments::check_known(operator)?;
         let Bson::Document(fields) = fields else {
             return Err(DocumentError::failed_to_parse(format!(
                 "Modifiers operate on fields but we found type {} instead. For example: {{{operator}: {{<field>: ...}}}}",
@@ -22,15 +21,19 @@ pub(super) fn operators(update: &Document) -> Result<Vec<Operation>, DocumentErr
             )));
         };
         for (name, argument) in fields {
-            let path = path(name)?;
-            if let Some(change) = arguments::change(operator, name, argument) {
-                operations.push(Operation { path, change: change? });
-            }
+            actions.push((path(name)?, arguments::action(operator, name, argument)?));
         }
     }
-    operations.sort_by(|a, b| a.path.update_order(&b.path));
-    refuse_conflicts(&operations)?;
-    Ok(operations)
+    actions.sort_by(|(a, _), (b, _)| a.update_order(b));
+    refuse_conflicts(&actions)?;
+    let mut operators = Operators { removals: Vec::new(), changes: Vec::new() };
+    for (path, action) in actions {
+        match action {
+            Action::Remove => operators.removals.push(path),
+            Action::Change(change) => operators.changes.push(Operation { path, change }),
+        }
+    }
+    Ok(operators)
 }
 
 /// Reads a replacement.
@@ -47,12 +50,7 @@ pub(super) fn path(text: &str) -> Result<FieldPath, DocumentError> {
     if text.is_empty() {
         return Err(DocumentError::empty_field_name("An empty update path is not valid."));
     }
-    let path = FieldPath::new(text);
-    if path.components().len() > MAX_NESTING {
-        return Err(DocumentError::overflow(format!(
-            "an update path has more than {MAX_NESTING} names, deeper than a document may be nested"
-        )));
-    }
+    let path = FieldPath::parse(text)?;
     for component in path.components() {
         let name = component.name.as_str();
         if name.is_empty() {
@@ -77,15 +75,15 @@ pub(super) fn path(text: &str) -> Result<FieldPath, DocumentError> {
     Ok(path)
 }
 
-/// Refuses two operations on one path, or on a path and a part of it. In their order such paths are neighbours.
-fn refuse_conflicts(operations: &[Operation]) -> Result<(), DocumentError> {
-    for pair in operations.windows(2) {
-        let [first, second] = pair else { continue };
-        if first.path.is_prefix_of(&second.path) {
+/// Refuses two actions on one path, or on a path and a part of it. In their order such paths are neighbours.
+fn refuse_conflicts(actions: &[(FieldPath, Action)]) -> Result<(), DocumentError> {
+    for pair in actions.windows(2) {
+        let [(first, _), (second, _)] = pair else { continue };
+        if first.is_prefix_of(second) {
             return Err(DocumentError::conflicting_update_operators(format!(
                 "Updating the path '{}' would create a conflict at '{}'",
-                second.path.text(),
-                first.path.text()
+                second.text(),
+                first.text()
             )));
         }
     }

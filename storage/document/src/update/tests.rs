@@ -129,6 +129,27 @@ fn unset() {
 }
 
 #[test]
+fn many_unsets_take_no_square_of_time() {
+    let names = |of: usize| (0..of).map(|i| format!("f{i}"));
+    let mut document = doc! {"_id": 1};
+    document.extend(names(50_000).map(|name| (name, Bson::Null)));
+    let unset: Document = names(49_999).map(|name| (name, Bson::Null)).collect();
+    becomes(document, doc! {"$unset": unset}, doc! {"_id": 1, "f49999": Bson::Null});
+}
+
+#[test]
+fn unset_next_to_others() {
+    becomes(
+        doc! {"_id": 1, "a": {"b": 1, "c": 2, "d": {"e": 3, "f": 4}}, "g": [1, {"h": 5}, [6]]},
+        doc! {
+            "$unset": {"a.b": 1, "a.d.e": 1, "g.0": 1, "g.1.h": 1, "g.2.0": 1, "g.9": 1},
+            "$set": {"a.a": 7, "g.3": 8, "x": 9},
+        },
+        doc! {"_id": 1, "a": {"c": 2, "d": {"f": 4}, "a": 7}, "g": [Bson::Null, {}, [Bson::Null], 8], "x": 9},
+    );
+}
+
+#[test]
 fn increment() {
     becomes(doc! {"_id": 1, "a": 1}, doc! {"$inc": {"a": 2}}, doc! {"_id": 1, "a": 3});
     becomes(doc! {"_id": 1, "a": 1}, doc! {"$inc": {"a": -2i64}}, doc! {"_id": 1, "a": -1i64});

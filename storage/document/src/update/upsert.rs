@@ -5,8 +5,9 @@
 use bson::{Bson, Document, oid::ObjectId};
 
 use super::{
-    apply, check_id_kept,
+    check_id_kept,
     operation::{Change, Operation},
+    operators::Operators,
     parse, replace,
 };
 use crate::{DocumentError, Filter, prepare_insert};
@@ -32,23 +33,24 @@ pub(super) fn by_replacement(
 
 /// The fields that the filter fixes, and the operators on them.
 pub(super) fn by_operators(
-    operations: &[Operation],
+    operators: &Operators,
     filter: &Filter,
     generated_id: ObjectId,
 ) -> Result<Document, DocumentError> {
     let mut document = base(filter.equality_fields()?)?;
     let fixed = document.clone();
-    apply::apply_all(&mut document, operations)?;
+    operators.apply(&mut document)?;
     check_id_kept(&fixed, &document)?;
     Ok(prepare_insert(document, generated_id))
 }
 
 fn base(fields: Vec<(String, Bson)>) -> Result<Document, DocumentError> {
-    let mut document = Document::new();
+    let mut changes = Vec::with_capacity(fields.len());
     for (path, value) in fields {
-        // In the order of the filter, unlike the operators.
-        let set = Operation { path: parse::path(&path)?, change: Change::Set(value) };
-        apply::apply_all(&mut document, &[set])?;
+        changes.push(Operation { path: parse::path(&path)?, change: Change::Set(value) });
     }
+    let mut document = Document::new();
+    // In the order of the filter, unlike the operators of an update.
+    Operators { removals: Vec::new(), changes }.apply(&mut document)?;
     Ok(document)
 }
