@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use coffer_storage::raft::{LogId, Raft};
+use openraft::Instant as _;
+use openraft::async_runtime::watch::WatchReceiver;
 use tokio::time::{Instant, timeout};
 
 /// Hands leadership over, if this member has it and there is somebody to take it. Returns when somebody leads or the time
@@ -41,7 +43,9 @@ pub(crate) async fn hand_over(raft: &Raft, limit: Duration) {
         }
     });
     match taken.await {
-        Ok(Some(leader)) => tracing::info!(leader, millis = began.elapsed().as_millis() as u64, "leadership is handed over"),
+        Ok(Some(leader)) => {
+            tracing::info!(leader, millis = began.elapsed().as_millis() as u64, "leadership is handed over")
+        }
         _ => tracing::warn!(to, "nobody took leadership over in time; this member stops all the same"),
     }
 }
@@ -76,7 +80,12 @@ mod tests {
     #[test]
     fn the_furthest_that_answers_is_chosen() {
         let limit = Duration::from_secs(2);
-        let all = [candidate(2, 7, Some(100)), candidate(3, 9, Some(200)), candidate(4, 99, Some(5000)), candidate(5, 99, None)];
+        let all = [
+            candidate(2, 7, Some(100)),
+            candidate(3, 9, Some(200)),
+            candidate(4, 99, Some(5000)),
+            candidate(5, 99, None),
+        ];
         assert_eq!(best(all.into_iter(), limit), Some(3));
         assert_eq!(best([candidate(4, 99, None)].into_iter(), limit), None);
         assert_eq!(best(std::iter::empty(), limit), None);

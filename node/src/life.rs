@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use openraft::async_runtime::watch::WatchReceiver;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -137,7 +138,13 @@ enum End {
     Failed(String),
 }
 
-async fn serve(config: &Config, member: &Arc<Member>, running: Running, mut server: Server, stop: &mut Stop) -> Exit {
+async fn serve(
+    config: &Config,
+    member: &Arc<Member>,
+    running: Running,
+    mut server: Server,
+    stop: &mut Stop,
+) -> Exit {
     let Running { raft, engine, log, checkpointer, key } = running;
     let watched = async {
         match key {

@@ -16,7 +16,10 @@ pub fn set() {
     if let Some(limit) = getrlimit(Resource::Nofile).current
         && limit < WANTED_FILES
     {
-        tracing::warn!(limit, "few open files are allowed: with many databases, raise `ulimit -n` to {WANTED_FILES}");
+        tracing::warn!(
+            limit,
+            "few open files are allowed: with many databases, raise `ulimit -n` to {WANTED_FILES}"
+        );
     }
     let none = Rlimit { current: Some(0), maximum: getrlimit(Resource::Core).maximum };
     if let Err(error) = setrlimit(Resource::Core, none) {

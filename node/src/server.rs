@@ -11,7 +11,6 @@ use std::time::Duration;
 use coffer_proto::v1::FILE_DESCRIPTOR_SET;
 use coffer_proto::v1::admin_server::AdminServer;
 use coffer_proto::v1::documents_server::DocumentsServer;
-use coffer_proto::wire::MAX_CLIENT_MESSAGE_BYTES;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tonic::server::NamedService;
@@ -21,8 +20,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::incoming::incoming;
 use crate::member::{Member, MemberState};
-use crate::metrics::RequestMetricsLayer;
-use crate::services::{AdminService, DocumentsService};
+use crate::services::{self, AdminService, DocumentsService};
 
 /// Calls that one connection may have open at once; a client opens few, a peer a handful.
 const MAX_STREAMS: u32 = 1024;
@@ -54,10 +52,6 @@ pub(crate) fn spawn(
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .map_err(|error| format!("reflection: {error}"))?;
-    let documents = DocumentsServer::new(DocumentsService::new(member.clone()))
-        .max_decoding_message_size(MAX_CLIENT_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_CLIENT_MESSAGE_BYTES);
-    let admin = AdminServer::new(AdminService::new(member.clone()));
     let router = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
@@ -66,11 +60,10 @@ pub(crate) fn spawn(
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_max_header_list_size(MAX_HEADERS)
-        .layer(RequestMetricsLayer::new())
         .add_service(health)
         .add_service(reflection)
-        .add_service(documents)
-        .add_service(admin)
+        .add_service(services::documents(member.clone()))
+        .add_service(services::admin(member.clone()))
         .add_service(crate::raft::server(member.clone()));
     tokio::spawn(report_health(member.clone(), reporter));
     let stop = member.draining().clone();

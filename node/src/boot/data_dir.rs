@@ -18,7 +18,11 @@ pub(crate) struct DataDir {
 impl DataDir {
     /// Makes the directory if it is missing, for its owner alone, and locks it.
     pub(crate) fn open(path: &Path) -> Result<Self, BootError> {
-        let io = |what: &str, source| BootError::Directory { path: path.to_owned(), what: what.to_owned(), source };
+        let io = |what: &str, source| BootError::Directory {
+            path: path.to_owned(),
+            what: what.to_owned(),
+            source,
+        };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| io("be made", error))?;
         let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         // A directory whose name is lost in a power loss would take a member's vote with it.

@@ -125,7 +125,8 @@ mod tests {
     fn the_format_is_fixed() {
         let dir = tempfile::tempdir().unwrap();
         let cluster = ClusterId::parse("6b1f0c7e-5d3a-4c7e-9a55-0d5f3b7a2c11").unwrap();
-        let golden = "{\"format\":1,\"cluster_id\":\"6b1f0c7e-5d3a-4c7e-9a55-0d5f3b7a2c11\",\"member_id\":7}\n";
+        let golden =
+            "{\"format\":1,\"cluster_id\":\"6b1f0c7e-5d3a-4c7e-9a55-0d5f3b7a2c11\",\"member_id\":7}\n";
         let file = IdentityFile::new(dir.path());
         file.write(&cluster, MemberId(7)).unwrap();
         assert_eq!(fs::read_to_string(dir.path().join("identity.json")).unwrap(), golden);
@@ -135,7 +136,11 @@ mod tests {
     fn damage_is_an_error_that_names_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let cluster = ClusterId::generate();
-        for text in ["", "{}", "{\"format\":2,\"cluster_id\":\"6b1f0c7e-5d3a-4c7e-9a55-0d5f3b7a2c11\",\"member_id\":7}"] {
+        for text in [
+            "",
+            "{}",
+            "{\"format\":2,\"cluster_id\":\"6b1f0c7e-5d3a-4c7e-9a55-0d5f3b7a2c11\",\"member_id\":7}",
+        ] {
             fs::write(dir.path().join("identity.json"), text).unwrap();
             let error = IdentityFile::new(dir.path()).check(&cluster, MemberId(1)).unwrap_err();
             assert!(matches!(&error, BootError::Identity { .. }), "{text}");

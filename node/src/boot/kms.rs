@@ -17,7 +17,8 @@ pub(crate) async fn provider(encryption: &EncryptionSection) -> Result<Arc<dyn K
 }
 
 fn local(encryption: &EncryptionSection) -> Result<Arc<dyn Kms>, BootError> {
-    let kms = LocalKms::open(&encryption.local_dir).map_err(|error| BootError::Provider(error.to_string()))?;
+    let kms =
+        LocalKms::open(&encryption.local_dir).map_err(|error| BootError::Provider(error.to_string()))?;
     tracing::warn!(
         dir = %encryption.local_dir.display(),
         "the customer's key is a file (encryption.provider = \"local\"): this protects nothing and is for development only"

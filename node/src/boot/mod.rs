@@ -91,8 +91,13 @@ pub(crate) async fn bring_up(
     member.set_log(log.clone());
     // Step 12.
     let started = has_cluster(&log);
-    let mut peers =
-        Peers::new(member.clone(), &log, &config.cluster, keyring.incarnation().0, config.raft.recall_timeout.0);
+    let mut peers = Peers::new(
+        member.clone(),
+        &log,
+        &config.cluster,
+        keyring.incarnation().0,
+        config.raft.recall_timeout.0,
+    );
     peers.ask_majority().await?;
     let starts_set = !started && is_first(config) && peers.ask_to_start_set().await?;
     // Step 13: after the question, because the answers are compared with what was; before Raft, because a vote carries it.

@@ -57,7 +57,8 @@ impl Peers {
     /// Asks until the answers make a majority with this member.
     pub(crate) async fn ask_majority(&mut self) -> Result<(), BootError> {
         while let RecallVerdict::Ask(silent) = self.rule.verdict() {
-            self.round(&silent, "it goes on when a majority, itself counted, has said what it remembers").await?;
+            self.round(&silent, "it goes on when a majority, itself counted, has said what it remembers")
+                .await?;
         }
         Ok(())
     }
@@ -68,11 +69,15 @@ impl Peers {
             match self.rule.may_start_set() {
                 StartSet::Now => return Ok(true),
                 StartSet::Exists { peer } => {
-                    tracing::info!(peer, "the replica set exists already: this member waits to be added to it");
+                    tracing::info!(
+                        peer,
+                        "the replica set exists already: this member waits to be added to it"
+                    );
                     return Ok(false);
                 }
                 StartSet::Ask(silent) => {
-                    self.round(&silent, "a new replica set is started once all its members have answered").await?;
+                    self.round(&silent, "a new replica set is started once all its members have answered")
+                        .await?;
                 }
             }
         }

@@ -31,7 +31,6 @@ async fn bind(option: &'static str, address: &str) -> Result<TcpListener, BootEr
     let refuse = |why: String| BootError::Bind { option, address: address.to_owned(), why };
     let owned = address.to_owned();
     let resolved = tokio::task::spawn_blocking(move || resolve(&owned)).await;
-    let addresses: Vec<SocketAddr> =
-        resolved.map_err(|error| refuse(error.to_string()))?.map_err(refuse)?;
+    let addresses: Vec<SocketAddr> = resolved.map_err(|error| refuse(error.to_string()))?.map_err(refuse)?;
     TcpListener::bind(addresses.as_slice()).await.map_err(|error| refuse(error.to_string()))
 }

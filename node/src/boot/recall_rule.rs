@@ -84,7 +84,8 @@ impl RecallRule {
 
     /// Whether this member may start the replica set: nobody has one, and everybody was asked.
     pub(crate) fn may_start_set(&self) -> StartSet {
-        let known = self.answers.iter().find(|(_, heard)| !matches!(heard, Heard::NeverSeen { has_cluster: false }));
+        let known =
+            self.answers.iter().find(|(_, heard)| !matches!(heard, Heard::NeverSeen { has_cluster: false }));
         if let Some((peer, _)) = known {
             return StartSet::Exists { peer: *peer };
         }

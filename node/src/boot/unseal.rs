@@ -41,7 +41,8 @@ pub(crate) struct Unsealed {
 impl Unseal {
     /// As the configuration has it.
     pub(crate) fn new(member: Arc<Member>, kms: Arc<dyn Kms>, config: &Config) -> Result<Self, BootError> {
-        let cmk = config.encryption.cmk().ok_or_else(|| BootError::Provider("no key is configured".to_owned()))?;
+        let cmk =
+            config.encryption.cmk().ok_or_else(|| BootError::Provider("no key is configured".to_owned()))?;
         Ok(Self {
             member,
             kms,
@@ -150,7 +151,9 @@ impl Refusal {
         let verdict = Verdict::from(error.class().unwrap_or(KmsErrorClass::Misconfigured));
         let said = match verdict {
             Verdict::Denied => "access to the customer's key is denied; it serves again when access is back",
-            Verdict::Unreachable => "the service that holds the customer's key does not answer; it asks again",
+            Verdict::Unreachable => {
+                "the service that holds the customer's key does not answer; it asks again"
+            }
             Verdict::NoVerdict => "the service that holds the customer's key is busy; it asks again",
             Verdict::Misconfigured | Verdict::Accessible => {
                 "the customer's key cannot be used as it is configured; a person must look"

@@ -58,7 +58,12 @@ pub(crate) async fn serve(member: Arc<Member>, listener: TcpListener, handle: Pr
     }
 }
 
-fn answer(member: &Arc<Member>, handle: &PrometheusHandle, method: &Method, path: &str) -> Response<Full<Bytes>> {
+fn answer(
+    member: &Arc<Member>,
+    handle: &PrometheusHandle,
+    method: &Method,
+    path: &str,
+) -> Response<Full<Bytes>> {
     if method != Method::GET && method != Method::HEAD {
         return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered\n".to_owned());
     }

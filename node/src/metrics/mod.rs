@@ -4,7 +4,6 @@
 //! number of series that it chooses.
 
 mod http;
-mod requests;
 mod sample;
 
 use std::sync::Arc;
@@ -13,13 +12,12 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub(crate) use http::serve;
-pub use requests::RequestMetricsLayer;
 
 use crate::member::Member;
 
-/// Requests that ended; labels `method`, `code` (the gRPC code). A stream is counted by how it begins.
+/// Calls that were answered; labels `method` and `outcome`. The services count them.
 pub const REQUESTS: &str = "coffer_requests_total";
-/// Seconds until a request was answered, a stream until its first answer; label `method`.
+/// Seconds until a call was answered (for Find: until its first batch); labels `method` and `outcome`.
 pub const REQUEST_SECONDS: &str = "coffer_request_seconds";
 /// Requests refused because a queue was full; label `queue`.
 pub const QUEUE_REFUSED: &str = "coffer_queue_refused_total";
@@ -46,10 +44,12 @@ pub(crate) fn start() -> Option<PrometheusHandle> {
         .set_buckets_for_metric(Matcher::Full(REQUEST_SECONDS.to_owned()), &SECONDS)
         .inspect_err(|error| tracing::warn!(%error, "metrics"))
         .ok()?;
-    let handle =
-        builder.install_recorder().inspect_err(|error| tracing::warn!(%error, "metrics cannot be started")).ok()?;
-    describe_counter!(REQUESTS, "Requests that ended, by method and gRPC code");
-    describe_histogram!(REQUEST_SECONDS, "Seconds until a request was answered");
+    let handle = builder
+        .install_recorder()
+        .inspect_err(|error| tracing::warn!(%error, "metrics cannot be started"))
+        .ok()?;
+    describe_counter!(REQUESTS, "Calls that were answered, by method and outcome");
+    describe_histogram!(REQUEST_SECONDS, "Seconds until a call was answered");
     describe_counter!(QUEUE_REFUSED, "Requests refused because a queue was full");
     describe_counter!(KMS_PROBES, "Probes of the customer's key, by verdict");
     for (name, text) in sample::GAUGES {

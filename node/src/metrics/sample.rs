@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use coffer_storage::raft::LogId;
 use metrics::gauge;
-use openraft::ServerState;
+use openraft::async_runtime::watch::WatchReceiver;
+use openraft::{Instant as _, ServerState};
 
 use crate::member::{Member, MemberState, Serving};
 use crate::verdict_name::VERDICTS;
