@@ -16,6 +16,10 @@ use crate::kms::{KeyArn, KeyDescription, KeyState, Kms, KmsError, KmsErrorClass,
 /// Time that a whole probe may take: it is part of the minute from a revocation to darkness.
 pub const PROBE_LIMIT: Duration = Duration::from_secs(5);
 
+/// Time that fresh credentials may take of it: an STS that hangs must leave time to ask with the
+/// credentials that there are, or it would hide a denial.
+const REFRESH_LIMIT: Duration = Duration::from_secs(2);
+
 /// Length of the canary in bytes.
 const CANARY_LEN: usize = 32;
 
@@ -33,7 +37,7 @@ pub async fn probe(kms: &dyn Kms, wrap: &WrapInfo, region: &Region) -> ProbeOutc
             return judge(wrap, region, [Err(error), Ok(())], None);
         }
     };
-    let fresh = within(deadline, kms.refresh_credentials(region)).await;
+    let fresh = within(Instant::now() + REFRESH_LIMIT, kms.refresh_credentials(region)).await;
     if fresh.as_ref().is_err_and(|error| error.class == KmsErrorClass::Denied) {
         return judge(wrap, region, [fresh, Ok(())], None);
     }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{Disk, Envelope, KeystoreError, KeystoreFile, MasterEntry, RealDisk, UnsealError};
 use crate::keyring::{Keyring, MasterKey};
-use crate::kms::{KeyArn, Kms, Region};
+use crate::kms::{KeyArn, Kms, KmsError, Region};
 use crate::secret::{KEY_LEN, MacKey, SecretArena};
 use crate::wrap_info::WrapInfo;
 use crate::{ClusterId, MemberId};
@@ -93,7 +93,8 @@ impl SealedKeystore {
         let named = self.envelope.mac_version();
         let mut masters = Vec::with_capacity(body.masters.len());
         for entry in &body.masters {
-            masters.push(unwrap_master(&arena, entry, kms, region).await?);
+            let master = unwrap_master(&arena, entry, kms, region).await;
+            masters.push(master.map_err(|error| self.name_file(error))?);
         }
         let position = masters.iter().position(|master| Some(master.version) == named);
         let Some(position) = position else {
@@ -107,6 +108,18 @@ impl SealedKeystore {
         }
         let file = self.file.again();
         Ok(Keyring::unsealed(file, body.clone(), arena, masters, position, mac)?)
+    }
+
+    /// Says in the service's refusal which file it is about.
+    fn name_file(&self, error: UnsealError) -> UnsealError {
+        match error {
+            UnsealError::Kms(error) => {
+                let path = self.file.path().display();
+                let message = format!("{} (unwrapping the keystore {path})", error.message);
+                UnsealError::Kms(KmsError { message, ..error })
+            }
+            other => other,
+        }
     }
 }
 

@@ -1,0 +1,13 @@
+//! The keystore and the keyring over the local KMS.
+
+mod crash;
+mod crash_disk;
+mod damage;
+mod golden;
+mod identity;
+mod lifecycle;
+mod local_kms;
+mod model;
+mod plain;
+mod probe;
+mod world;
