@@ -1,0 +1,204 @@
+//! `coffer keys`: the key hierarchy of every member as a tree.
+
+use std::fmt::Write;
+
+use coffer_client::Error;
+use coffer_client::status::{KeyInfo, KeysResponse};
+use serde_json::{Value, json};
+
+use super::Context;
+use crate::failure::Failure;
+
+/// Deepest tree that is drawn: there are three levels, and members are not trusted to send a tree.
+const MAX_DEPTH: usize = 8;
+
+/// Runs it.
+pub async fn run(cx: &mut Context) -> Result<(), Failure> {
+    let admin = cx.client.admin();
+    // Learns of the members that were not named.
+    let endpoints: Vec<String> = admin.status_all().await.into_iter().map(|report| report.endpoint).collect();
+    let answers =
+        futures::future::join_all(endpoints.iter().map(|endpoint| admin.keys(endpoint))).await;
+    let mut trees = Vec::new();
+    let mut json = Vec::new();
+    let mut failures = Vec::new();
+    for (endpoint, answer) in endpoints.iter().zip(answers) {
+        match answer {
+            Ok(keys) => {
+                trees.push((keys.member_id, tree(endpoint, &keys)));
+                json.push(to_json(endpoint, &keys));
+            }
+            Err(error) => failures.push((endpoint, error)),
+        }
+    }
+    trees.sort_by_key(|(id, _)| *id);
+    let text = trees.into_iter().map(|(_, tree)| tree).collect::<Vec<_>>().join("\n");
+    let failed: Vec<Value> = failures
+        .iter()
+        .map(|(endpoint, error)| json!({ "endpoint": endpoint, "reason": reason(error) }))
+        .collect();
+    cx.output.print(text, &json!({ "members": json, "failed": failed }))?;
+    let message = failures
+        .iter()
+        .map(|(endpoint, error)| format!("{endpoint} shows no keys: {}", reason(error)))
+        .collect::<Vec<_>>()
+        .join("\ncoffer: ");
+    if json.is_empty() {
+        return Err(Failure::Unreachable(message));
+    }
+    if !message.is_empty() {
+        eprintln!("coffer: {message}");
+    }
+    Ok(())
+}
+
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Unreachable { endpoints, .. } | Error::Sealed { endpoints } => {
+            endpoints.iter().map(|failure| failure.reason.clone()).collect::<Vec<_>>().join("; ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// One member's keys, each under the one that wraps it.
+fn tree(endpoint: &str, keys: &KeysResponse) -> String {
+    let mut text = format!("member {} ({endpoint})\n", keys.member_id);
+    if !keys.encryption_enabled {
+        text.push_str("└─ no keys: encryption is OFF\n");
+    }
+    let named: Vec<String> = keys.keys.iter().map(short_name).collect();
+    let roots: Vec<usize> = (0..named.len())
+        .filter(|at| !named.contains(&keys.keys[*at].wrapped_by))
+        .collect();
+    draw(&mut text, keys, &named, &roots, "", 0);
+    for destroyed in &keys.destroyed {
+        let _ = writeln!(
+            text,
+            "   key of database {} destroyed with its drop at log index {}",
+            destroyed.database_id, destroyed.log_index
+        );
+    }
+    text
+}
+
+fn draw(text: &mut String, keys: &KeysResponse, named: &[String], level: &[usize], indent: &str, depth: usize) {
+    for (position, at) in level.iter().enumerate() {
+        let last = position + 1 == level.len();
+        let _ = writeln!(text, "{indent}{} {}", if last { "└─" } else { "├─" }, describe(&keys.keys[*at]));
+        let below: Vec<usize> =
+            (0..named.len()).filter(|other| keys.keys[*other].wrapped_by == named[*at]).collect();
+        if depth < MAX_DEPTH {
+            let indent = format!("{indent}{}", if last { "   " } else { "│  " });
+            draw(text, keys, named, &below, &indent, depth + 1);
+        }
+    }
+}
+
+/// How `wrapped_by` names a key.
+fn short_name(key: &KeyInfo) -> String {
+    match key.level.as_str() {
+        "cmk" => key.id.clone(),
+        level => format!("{level} v{}", key.version),
+    }
+}
+
+fn describe(key: &KeyInfo) -> String {
+    let mut text = match key.level.as_str() {
+        "cmk" => format!("CMK {}", key.id),
+        "master" => format!("node master key v{}", key.version),
+        "raft" => format!("raft key v{}", key.version),
+        "database" if key.name.is_empty() => format!("database key v{} of database {}", key.version, key.id),
+        "database" => format!("database key v{} of database {} ({})", key.version, key.id, key.name),
+        other => format!("{other} key v{} {}", key.version, key.id),
+    };
+    if key.level != "cmk" {
+        text.push_str(if key.current { ", current" } else { ", old" });
+    }
+    if !key.created.is_empty() {
+        let _ = write!(text, ", made {}", key.created);
+    }
+    if !key.wrapped_by.is_empty() {
+        let _ = write!(text, ", wrapped by {}", if key.level == "master" { "the CMK" } else { &key.wrapped_by });
+    }
+    if !key.key_material_id.is_empty() {
+        let _ = write!(text, " (material {}…)", key.key_material_id.chars().take(12).collect::<String>());
+    }
+    text
+}
+
+fn to_json(endpoint: &str, keys: &KeysResponse) -> Value {
+    json!({
+        "endpoint": endpoint,
+        "member_id": keys.member_id,
+        "encryption_enabled": keys.encryption_enabled,
+        "keys": keys.keys.iter().map(|key| json!({
+            "level": key.level,
+            "id": key.id,
+            "name": key.name,
+            "version": key.version,
+            "created": key.created,
+            "wrapped_by": key.wrapped_by,
+            "current": key.current,
+            "key_material_id": key.key_material_id,
+        })).collect::<Vec<_>>(),
+        "destroyed": keys.destroyed.iter().map(|destroyed| {
+            json!({ "database_id": destroyed.database_id, "log_index": destroyed.log_index })
+        }).collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use coffer_client::status::DestroyedKey;
+
+    use super::*;
+
+    fn key(level: &str, id: &str, version: u32, wrapped_by: &str) -> KeyInfo {
+        KeyInfo {
+            level: level.into(),
+            id: id.into(),
+            version,
+            wrapped_by: wrapped_by.into(),
+            current: true,
+            ..KeyInfo::default()
+        }
+    }
+
+    #[test]
+    fn each_key_stands_under_the_one_that_wraps_it() {
+        let keys = KeysResponse {
+            member_id: 1,
+            encryption_enabled: true,
+            keys: vec![
+                key("cmk", "arn:x", 0, ""),
+                key("master", "", 1, "arn:x"),
+                key("raft", "", 2, "master v1"),
+                KeyInfo { name: "iso".into(), ..key("database", "7", 1, "master v1") },
+            ],
+            destroyed: vec![DestroyedKey { database_id: 5, log_index: 99 }],
+        };
+        assert_eq!(
+            tree("a:1", &keys),
+            "member 1 (a:1)\n\
+             └─ CMK arn:x\n   \
+                └─ node master key v1, current, wrapped by the CMK\n      \
+                   ├─ raft key v2, current, wrapped by master v1\n      \
+                   └─ database key v1 of database 7 (iso), current, wrapped by master v1\n   \
+                key of database 5 destroyed with its drop at log index 99\n"
+        );
+    }
+
+    #[test]
+    fn keys_that_wrap_each_other_are_not_drawn_for_ever() {
+        let keys = KeysResponse {
+            keys: vec![
+                key("raft", "", 1, "raft v1"),
+                key("master", "", 1, "database v1"),
+                key("database", "1", 1, "master v1"),
+            ],
+            ..KeysResponse::default()
+        };
+        assert!(tree("a:1", &keys).contains("encryption is OFF"));
+    }
+}
