@@ -26,6 +26,8 @@ pub mod raft;
 pub mod sealed_fs;
 mod snapshot;
 mod state_machine;
+#[cfg(test)]
+mod testing;
 
 pub use checkpoint::{Checkpointer, CheckpointerHandle};
 pub use engine::{

@@ -32,12 +32,9 @@ impl StateMachine {
     }
 
     /// A view of the present state, labelled with the id it has.
-    fn view(&self) -> io::Result<Option<Snapshot>> {
+    fn view(&self) -> io::Result<Snapshot> {
         let view = blocking(|| PinnedView::new(&self.engine))?;
-        Ok(view.map(|view| Snapshot {
-            meta: view.meta().clone(),
-            snapshot: SnapshotSource::View(Arc::new(view)),
-        }))
+        Ok(Snapshot { meta: view.meta().clone(), snapshot: SnapshotSource::View(Arc::new(view)) })
     }
 }
 
@@ -95,21 +92,19 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
-        self.view()
+        // Before anything is applied there is no state, and so no snapshot.
+        Ok(Some(self.view()?).filter(|snapshot| snapshot.meta.last_log_id.is_some()))
     }
 }
 
 /// Hands out a view that was pinned when it was made.
-pub struct ViewBuilder(Option<io::Result<Option<Snapshot>>>);
+pub struct ViewBuilder(Option<io::Result<Snapshot>>);
 
 impl RaftSnapshotBuilder<TypeConfig> for ViewBuilder {
     type SnapshotData = SnapshotSource;
 
     async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
-        let view = self.0.take().unwrap_or_else(|| Err(io::Error::other("a snapshot is built once")))?;
-        view.ok_or_else(|| {
-            io::Error::other("nothing is applied yet: there is no state to take a snapshot of")
-        })
+        self.0.take().unwrap_or_else(|| Err(io::Error::other("a snapshot is built once")))
     }
 }
 

@@ -30,14 +30,8 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 
 /// Text that was written, or that RocksDB itself writes, as it stands in any file.
 fn markers_found(dir: &Path) -> usize {
-    let markers: [&[u8]; 6] = [
-        b"plaintext-key",
-        b"plaintext-value",
-        b"rocksdb",
-        b"leveldb",
-        b"MANIFEST-0",
-        b"BytewiseComparator",
-    ];
+    let markers: [&[u8]; 6] =
+        [b"plaintext-key", b"plaintext-value", b"rocksdb", b"leveldb", b"MANIFEST-0", b"BytewiseComparator"];
     let mut found = 0;
     for path in files(dir) {
         let content = match fs::read(&path) {
@@ -71,8 +65,7 @@ fn load_flush_compact_reopen_iterate() {
     let some: Vec<_> = (0..31_000).step_by(997).map(|i| record(i).0).collect();
     assert!(db.multi_get(&some).into_iter().all(|r| r.unwrap().is_some()));
     drop(db);
-    let read_only =
-        DB::open_for_read_only(&options(disk(), keys(1)), dir.path(), false).unwrap();
+    let read_only = DB::open_for_read_only(&options(disk(), keys(1)), dir.path(), false).unwrap();
     assert_eq!(verify(&read_only).unwrap(), 31_000);
 }
 
@@ -96,9 +89,7 @@ fn checkpoints_are_sealed_instances() {
     let checkpoint = Checkpoint::new(&db).unwrap();
     checkpoint.create_checkpoint(dir.path().join("flushed")).unwrap();
     load(&db, 6_000..7_000);
-    checkpoint
-        .create_checkpoint_with_log_size(dir.path().join("with-wal"), u64::MAX)
-        .unwrap();
+    checkpoint.create_checkpoint_with_log_size(dir.path().join("with-wal"), u64::MAX).unwrap();
     drop(checkpoint);
     drop(db);
     for (name, count) in [("db", 7_000), ("flushed", 6_000), ("with-wal", 7_000)] {
@@ -216,9 +207,8 @@ fn a_wrong_key_and_a_wrong_mode_have_errors_of_their_own() {
 #[test]
 fn a_new_key_version_replaces_the_old_one_file_by_file() {
     let dir = tempfile::tempdir().unwrap();
-    let versions = || -> Vec<u32> {
-        header_key_versions(&RealDisk, dir.path()).unwrap().into_keys().collect()
-    };
+    let versions =
+        || -> Vec<u32> { header_key_versions(&RealDisk, dir.path()).unwrap().into_keys().collect() };
     let db = open(disk(), keys_at(1, 1), dir.path()).unwrap();
     load(&db, 0..5_000);
     db.flush().unwrap();
@@ -265,8 +255,7 @@ fn two_instances_with_two_keys_share_a_cache() {
 #[test]
 fn an_instance_lets_go_of_its_keys_and_disk() {
     let dir = tempfile::tempdir().unwrap();
-    let keys: Arc<dyn coffer_storage::sealed_fs::KeySource> =
-        Arc::new(TestKeys { id: 1, current: 1 });
+    let keys: Arc<dyn coffer_storage::sealed_fs::KeySource> = Arc::new(TestKeys { id: 1, current: 1 });
     let disk = disk();
     let db = open(disk.clone(), Some(keys.clone()), dir.path()).unwrap();
     load(&db, 0..1_000);

@@ -8,6 +8,7 @@ mod sealed_fs_support;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use coffer_storage::sealed_fs::sim::{Fault, FaultKind, OpKind, SimDisk};
 use rand::{Rng, RngExt};
@@ -15,6 +16,21 @@ use rocksdb::{DB, WriteOptions};
 use sealed_fs_support::*;
 
 const DIR: &str = "/data/db";
+
+/// How an instance uses its WAL.
+#[derive(Clone, Copy, PartialEq)]
+enum Wal {
+    /// Not at all: what is flushed is durable.
+    Off,
+    /// Each write goes to it at once.
+    On,
+    /// Writes wait in memory for `flush_wal`.
+    Manual,
+}
+
+fn open(disk: Arc<SimDisk>, wal: Wal) -> Result<DB, rocksdb::Error> {
+    open_with(disk, keys(1), Path::new(DIR), |o| o.set_manual_wal_flush(wal == Wal::Manual))
+}
 
 /// How far a run came.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,11 +47,10 @@ fn new_disk() -> Arc<SimDisk> {
     Arc::new(disk)
 }
 
-/// Writes on from `from` until the first error, or for `steps`.
-fn work(db: &DB, from: u64, steps: u64, wal: bool, rng: &mut impl Rng) -> Progress {
-    let mut progress = Progress { written: from, durable: from };
+/// Writes on from `progress` until the first error, or for `steps`.
+fn work(db: &DB, mut progress: Progress, steps: u64, wal: Wal, rng: &mut impl Rng) -> Progress {
     let mut how = WriteOptions::default();
-    how.disable_wal(!wal);
+    how.disable_wal(wal == Wal::Off);
     let mut how_synced = WriteOptions::default();
     how_synced.set_sync(true);
     for _ in 0..steps {
@@ -49,12 +64,12 @@ fn work(db: &DB, from: u64, steps: u64, wal: bool, rng: &mut impl Rng) -> Progre
         }
         let durable = match rng.random_range(0..10) {
             0 => db.flush().is_ok(),
-            1..=5 if wal => {
+            1..=3 if wal == Wal::On => {
                 let (key, value) = record(progress.written);
                 progress.written += 1;
                 db.put_opt(key, value, &how_synced).is_ok()
             }
-            6 if wal => db.flush_wal(true).is_ok(),
+            1..=6 if wal != Wal::Off => db.flush_wal(true).is_ok(),
             7 => {
                 db.compact_range::<&[u8], &[u8]>(None, None);
                 continue;
@@ -70,9 +85,8 @@ fn work(db: &DB, from: u64, steps: u64, wal: bool, rng: &mut impl Rng) -> Progre
 }
 
 /// Opens, checks that records 0 to n are there and right, and returns n.
-fn check(disk: &Arc<SimDisk>, progress: Progress, what: &str) -> (DB, u64) {
-    let db = open(disk.clone(), keys(1), Path::new(DIR))
-        .unwrap_or_else(|e| panic!("{what}: does not open: {e}"));
+fn check(disk: &Arc<SimDisk>, wal: Wal, progress: Progress, what: &str) -> (DB, u64) {
+    let db = open(disk.clone(), wal).unwrap_or_else(|e| panic!("{what}: does not open: {e}"));
     let count = verify(&db).unwrap_or_else(|e| panic!("{what}: {e}"));
     assert!(count >= progress.durable, "{what}: {count} records, {progress:?}");
     assert!(count <= progress.written, "{what}: {count} records, {progress:?}");
@@ -82,10 +96,10 @@ fn check(disk: &Arc<SimDisk>, progress: Progress, what: &str) -> (DB, u64) {
     (db, count)
 }
 
-fn power_losses(wal: bool, rounds: u64) {
+fn power_losses(wal: Wal, count: u64) {
     let seed = seed();
-    let (mut lost, mut cuts) = (0, 0);
-    for round in 0..rounds {
+    let (lost, cuts) = (AtomicU64::new(0), AtomicU64::new(0));
+    rounds(count, |round| {
         let mut rng = rng(seed.wrapping_add(round));
         let mut disk = new_disk();
         let mut progress = Progress::default();
@@ -94,78 +108,85 @@ fn power_losses(wal: bool, rounds: u64) {
             // In the middle of recovery too.
             if rng.random_bool(0.7) {
                 disk.cut_power_at(disk.mutations() + rng.random_range(1..1_500));
-                cuts += 1;
+                cuts.fetch_add(1, Ordering::Relaxed);
             }
-            match open(disk.clone(), keys(1), Path::new(DIR)) {
+            match open(disk.clone(), wal) {
                 Ok(db) => {
                     let steps = rng.random_range(1..60);
-                    progress = work(&db, progress.written, steps, wal, &mut rng);
+                    progress = work(&db, progress, steps, wal, &mut rng);
                     disk = Arc::new(disk.power_loss(rng.random()));
                     drop(db);
                 }
                 Err(_) => disk = Arc::new(disk.power_loss(rng.random())),
             }
-            let (db, count) = check(&disk, progress, &what);
-            lost += progress.written - count;
+            let (db, count) = check(&disk, wal, progress, &what);
+            lost.fetch_add(progress.written - count, Ordering::Relaxed);
             progress = Progress { written: count, durable: count };
-            if !wal {
+            if wal == Wal::Off {
                 db.flush().unwrap(); // what was found is to be durable for the next round
             }
             drop(db);
         }
-    }
+    });
+    let (lost, cuts) = (lost.into_inner(), cuts.into_inner());
     assert!(lost > 0, "no power loss ever lost anything: the disk is not simulated");
-    assert!(cuts > 0);
+    assert!(cuts > 0, "no power was cut in the middle");
 }
 
 #[test]
 fn power_losses_with_a_wal() {
-    power_losses(true, 60);
+    power_losses(Wal::On, 60);
 }
 
 #[test]
 fn power_losses_without_a_wal() {
-    power_losses(false, 40);
+    power_losses(Wal::Off, 40);
+}
+
+#[test]
+fn power_losses_with_a_wal_flushed_by_hand() {
+    power_losses(Wal::Manual, 60);
 }
 
 #[test]
 fn power_cut_at_every_operation() {
     // Fail at each of the first operations of a new instance, one after the other.
-    for cut in 0..220 {
+    rounds(300, |cut| {
+        let wal = if cut.is_multiple_of(2) { Wal::On } else { Wal::Manual };
         let disk = new_disk();
         disk.cut_power_at(disk.mutations() + cut);
         let mut progress = Progress::default();
-        let db = open(disk.clone(), keys(1), Path::new(DIR));
+        let db = open(disk.clone(), wal);
         if let Ok(db) = &db {
-            progress = work(db, 0, 12, true, &mut rng(7));
+            progress = work(db, progress, 12, wal, &mut rng(7));
         }
         let found = Arc::new(disk.power_loss(cut));
         drop(db);
-        drop(check(&found, progress, &format!("cut at {cut}")));
-    }
+        drop(check(&found, wal, progress, &format!("cut at {cut}")));
+    });
 }
 
 #[test]
 fn a_killed_process_loses_nothing_that_was_written() {
-    let disk = new_disk();
-    let db = open(disk.clone(), keys(1), Path::new(DIR)).unwrap();
-    let progress = work(&db, 0, 40, true, &mut rng(seed()));
+    let (disk, wal) = (new_disk(), Wal::On);
+    let db = open(disk.clone(), wal).unwrap();
+    let progress = work(&db, Progress::default(), 40, wal, &mut rng(seed()));
     let found = Arc::new(disk.kill());
     drop(db);
-    let (_db, count) = check(&found, progress, "killed");
+    let (_db, count) = check(&found, wal, progress, "killed");
     assert_eq!(count, progress.written);
 }
 
 #[test]
 fn full_disks_and_io_errors() {
     let seed = seed();
-    let mut failed = 0;
-    for round in 0..80u64 {
+    let failed = AtomicU64::new(0);
+    rounds(80, |round| {
         let mut rng = rng(seed.wrapping_add(round));
         let what = format!("seed {seed} round {round}");
-        let disk = new_disk();
-        let db = open(disk.clone(), keys(1), Path::new(DIR)).unwrap();
-        let before = work(&db, 0, 10, true, &mut rng);
+        let (disk, wal) = (new_disk(), Wal::On);
+        let db = open(disk.clone(), wal).unwrap();
+        let before = work(&db, Progress::default(), 10, wal, &mut rng);
         let ops = [None, Some(OpKind::Write), Some(OpKind::Sync), Some(OpKind::Create), Some(OpKind::Name)];
         let fault = Fault {
             kind: if rng.random_bool(0.5) { FaultKind::Enospc } else { FaultKind::Eio },
@@ -177,9 +198,9 @@ fn full_disks_and_io_errors() {
         disk.inject(fault.clone());
         let power = rng.random_bool(0.5);
         let what = format!("{what} {fault:?} power loss {power}");
-        let mut progress = work(&db, before.written, 40, true, &mut rng);
-        progress.durable = progress.durable.max(before.durable);
-        failed += u64::from(db.put_opt(b"plaintext-key-x", b"", &synced()).is_err());
+        let progress = work(&db, before, 40, wal, &mut rng);
+        let refused = db.put_opt(b"plaintext-key-x", b"", &synced()).is_err();
+        failed.fetch_add(u64::from(refused), Ordering::Relaxed);
         // Fail-stop must hold against a power loss right after, too: a sync that failed and a
         // later one that did not are no excuse.
         let found = if power {
@@ -187,17 +208,17 @@ fn full_disks_and_io_errors() {
         } else {
             drop(db);
             disk.heal();
-            let db = open(disk.clone(), keys(1), Path::new(DIR)).unwrap_or_else(|e| panic!("{what}: {e}"));
+            let db = open(disk.clone(), wal).unwrap_or_else(|e| panic!("{what}: {e}"));
             drop(db);
             disk
         };
-        let db = open(found, keys(1), Path::new(DIR)).unwrap_or_else(|e| panic!("{what}: {e}"));
+        let db = open(found, wal).unwrap_or_else(|e| panic!("{what}: {e}"));
         db.delete(b"plaintext-key-x").unwrap();
         let count = verify(&db).unwrap_or_else(|e| panic!("{what}: {e}"));
         assert!(count >= progress.durable && count <= progress.written, "{what}: {count} {progress:?}");
         for i in (0..count).step_by(17) {
             assert!(db.get(record(i).0).unwrap().is_some(), "{what}: hole at {i} of {count}");
         }
-    }
-    assert!(failed > 0, "no fault ever struck");
+    });
+    assert!(failed.into_inner() > 0, "no fault ever struck");
 }

@@ -237,9 +237,7 @@ fn frames_swapped_removed_and_repeated() {
 /// An older WAL that is gone, cut or blank is noticed, although nothing in the file itself tells.
 #[test]
 fn a_closed_wal_removed_cut_or_blanked() {
-    let families = || {
-        ["default", "other"].map(|name| ColumnFamilyDescriptor::new(name, Options::default()))
-    };
+    let families = || ["default", "other"].map(|name| ColumnFamilyDescriptor::new(name, Options::default()));
     let disk = Arc::new(SimDisk::new(256 << 20));
     let open = |disk: Arc<SimDisk>| {
         let mut options = options(disk, keys(1));

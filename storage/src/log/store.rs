@@ -65,6 +65,8 @@ struct State {
     committed: Option<LogId>,
     purged: Option<LogId>,
     purged_total: u64,
+    /// Index of the first entry in the log, or that the next one has.
+    first: u64,
     last: Option<LogId>,
     /// Bytes of all entries ever written, up to and with the last.
     total: u64,
@@ -299,6 +301,7 @@ impl LogStore {
             self.inner.write(batch)?;
             state.purged = Some(last);
             state.purged_total = state.total;
+            state.first = last.index + 1;
             state.last = Some(last);
             state.durability.jumped(last);
         }
@@ -441,12 +444,14 @@ impl State {
             read(db, &LogKey::checkpoint(generation), "checkpoint", |r: &CheckpointRecord| r.format)?
                 .and_then(|record| record.through)
                 .map_or(0, |id| id.index + 1);
+        let first = read_first(db, end(purged))?.unwrap_or(end(purged));
         let (last, total) = read_last(db)?.map_or((purged, purged_total), |(id, total)| (Some(id), total));
         Ok(Self {
             vote,
             committed: read_log_id(db, LogKey::COMMITTED)?,
             purged,
             purged_total,
+            first,
             last,
             total,
             checkpoint_end,
@@ -507,6 +512,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             let mut batch = WriteBatch::default();
             let (mut last, mut total) = (state.last, state.total);
             for entry in entries {
+                if last == state.purged {
+                    state.first = entry.log_id.index;
+                }
                 let bytes = wire::encode_entry(&entry);
                 total += bytes.len() as u64;
                 let mut value = Vec::with_capacity(8 + bytes.len());
@@ -523,7 +531,10 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> Result<(), io::Error> {
-        let from = last_log_id.map_or(0, |id| id.index + 1);
+        if end(last_log_id) >= end(self.last_log_id()) {
+            return Ok(());
+        }
+        let from = end(last_log_id);
         let total = match last_log_id {
             Some(id) if Some(id) != self.purged() => self.total_at(id.index)?,
             _ => None,
@@ -556,6 +567,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         self.inner.write(batch)?;
         state.purged = Some(log_id);
         state.purged_total = total;
+        state.first = log_id.index + 1;
         if state.last.is_none_or(|last| last.index <= log_id.index) {
             state.last = Some(log_id);
             state.total = total;
@@ -584,6 +596,7 @@ impl RaftLogReader<TypeConfig> for LogStore {
     }
 
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<Entry>, io::Error> {
+        let (start, end) = self.visible(&(start..end));
         Ok(self.read_entries(start, end, coffer_proto::wire::APPEND_TARGET_BYTES)?)
     }
 
@@ -604,7 +617,7 @@ impl LogStore {
     fn visible(&self, range: &impl std::ops::RangeBounds<u64>) -> (u64, u64) {
         use std::ops::Bound;
         let state = self.inner.state();
-        let (first, after) = (end(state.purged), end(state.last));
+        let (first, after) = (state.first, end(state.last));
         let start = match range.start_bound() {
             Bound::Included(start) => *start,
             Bound::Excluded(start) => start + 1,
@@ -643,6 +656,15 @@ fn read<M: Message + Default>(
 fn read_log_id(db: &DB, key: &[u8]) -> Result<Option<LogId>, StorageError> {
     let stored = read(db, key, "log id", |r: &StoredLogId| r.format)?;
     Ok(stored.and_then(|stored| stored.log_id).map(|id| wire::log_id_from_pb(&id)))
+}
+
+/// Not from 0: the range deletions of all purges would have to be passed.
+fn read_first(db: &DB, from: u64) -> Result<Option<u64>, StorageError> {
+    let mut iterator = db.raw_iterator();
+    iterator.seek(LogKey::entry(from));
+    let first = iterator.key().and_then(LogKey::index_of);
+    iterator.status().map_err(engine)?;
+    Ok(first)
 }
 
 fn read_last(db: &DB) -> Result<Option<(LogId, u64)>, StorageError> {

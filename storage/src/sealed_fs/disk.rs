@@ -72,7 +72,7 @@ pub trait DiskFile: Send + Sync {
     /// Makes content and size durable (`fdatasync`).
     fn sync(&self) -> io::Result<()>;
     /// Physical size in bytes.
-    fn len(&self) -> io::Result<u64>;
+    fn size(&self) -> io::Result<u64>;
     /// Cuts or extends with zeros.
     fn truncate(&self, len: u64) -> io::Result<()>;
 }

@@ -103,7 +103,7 @@ impl FileSystem {
     }
 
     fn block(file: Arc<dyn DiskFile>, cipher: FileCipher, path: PathBuf) -> Result<BlockReader> {
-        let physical = file.len().map_err(|e| SealedFsError::io("size", &path, e))?;
+        let physical = file.size().map_err(|e| SealedFsError::io("size", &path, e))?;
         BlockReader::new(file, cipher, path, physical)
     }
 
@@ -175,7 +175,7 @@ impl FileSystem {
         };
         let Some(keys) = &self.keys else {
             Self::refuse_sealed(&*file, path)?;
-            let end = file.len().map_err(|e| SealedFsError::io("size", path, e))?;
+            let end = file.size().map_err(|e| SealedFsError::io("size", path, e))?;
             return Ok(Box::new(PlainWriter::new(file, path.to_owned(), end)));
         };
         match Self::unlock(&**keys, &*file, path)? {

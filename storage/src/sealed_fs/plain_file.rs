@@ -26,7 +26,7 @@ impl RandomRead for PlainReader {
     }
 
     fn len(&self) -> Result<u64> {
-        self.file.len().map_err(|e| SealedFsError::io("size", &self.path, e))
+        self.file.size().map_err(|e| SealedFsError::io("size", &self.path, e))
     }
 }
 

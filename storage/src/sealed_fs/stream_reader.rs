@@ -155,7 +155,9 @@ pub(super) fn find_mark(
         }
         for (i, head) in bytes.windows(FRAME_HEAD).enumerate() {
             let here = at + i as u64;
-            if FrameHead::decode(head, here).is_some_and(|h| h.synced > offset) {
+            // Nearly every offset ends here, before its checksum is computed.
+            let synced = u64::from_le_bytes(head[8..16].try_into().expect("8 bytes"));
+            if synced > offset && synced <= here && FrameHead::decode(head, here).is_some() {
                 return Ok(true);
             }
         }
@@ -167,7 +169,7 @@ pub(super) fn find_mark(
 /// damaged tail is counted as far as its heads hold; reading it finds out.
 pub(super) fn logical_len(file: &dyn DiskFile, path: &std::path::Path) -> Result<u64> {
     let mut window = Window::default();
-    let physical = file.len().map_err(|e| SealedFsError::io("size", path, e))?;
+    let physical = file.size().map_err(|e| SealedFsError::io("size", path, e))?;
     let (mut at, mut len, mut index) = (HEADER_LEN as u64, 0u64, 0u32);
     while at + FRAME_HEAD as u64 <= physical {
         let bytes = window.get(file, path, at, FRAME_HEAD)?;

@@ -28,7 +28,7 @@ impl Window {
         let end = self.start + self.bytes.len() as u64;
         if offset < self.start || offset + len as u64 > end {
             // What the file has behind the window bounds the buffer of a small file.
-            let physical = file.len().map_err(|e| SealedFsError::io("size", path, e))?;
+            let physical = file.size().map_err(|e| SealedFsError::io("size", path, e))?;
             let there = usize::try_from(physical.saturating_sub(offset)).unwrap_or(usize::MAX);
             self.bytes.resize(len.max(READ_LEN).min(there), 0);
             self.bytes.shrink_to(READ_LEN * 2);

@@ -11,23 +11,19 @@ pub struct PinnedView {
 }
 
 impl PinnedView {
-    /// Pins the present state. Must not run while an entry is applied: openraft calls it between applies. `None` where
-    /// nothing was applied yet.
+    /// Pins the present state. Must not run while an entry is applied: openraft calls it between applies.
     ///
     /// # Errors
     /// The engine is closing.
-    pub fn new(engine: &Engine) -> Result<Option<Self>, StorageError> {
+    pub fn new(engine: &Engine) -> Result<Self, StorageError> {
         let state = engine.applied_state();
-        if state.log_id.is_none() {
-            return Ok(None);
-        }
         let meta = SnapshotMeta { last_log_id: state.log_id, last_membership: state.membership };
         let instances = engine.databases().instances();
         let databases = instances
             .iter()
             .map(|instance| Ok((instance.id(), instance.pin()?)))
             .collect::<Result<_, StorageError>>()?;
-        Ok(Some(Self { meta, databases }))
+        Ok(Self { meta, databases })
     }
 
     /// The id and membership of the view.

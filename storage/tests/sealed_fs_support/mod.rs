@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use coffer_storage::sealed_fs::{
     Disk, InstanceState, KeySource, SealingKey, allow_missing_wal, check_instance, harden_options,
@@ -51,7 +52,7 @@ pub fn keys_at(id: u8, current: u32) -> Option<Arc<dyn KeySource>> {
 
 /// Small buffers and files, so that little data makes every kind of file.
 pub fn options(disk: Arc<dyn Disk>, keys: Option<Arc<dyn KeySource>>) -> Options {
-    let env = sealed_env(disk, keys, 2).expect("the adapter fits the library");
+    let env = sealed_env(disk, keys, 16).expect("the adapter fits the library");
     let mut options = Options::default();
     harden_options(&mut options);
     options.set_env(&env);
@@ -64,12 +65,19 @@ pub fn options(disk: Arc<dyn Disk>, keys: Option<Arc<dyn KeySource>>) -> Options
     options
 }
 
-pub fn open(
+pub fn open(disk: Arc<dyn Disk>, keys: OptionalKeys, dir: &Path) -> Result<DB, rocksdb::Error> {
+    open_with(disk, keys, dir, |_| {})
+}
+
+/// As [`open`], with other options.
+pub fn open_with(
     disk: Arc<dyn Disk>,
-    keys: Option<Arc<dyn KeySource>>,
+    keys: OptionalKeys,
     dir: &Path,
+    change: impl Fn(&mut Options),
 ) -> Result<DB, rocksdb::Error> {
     let mut options = options(disk.clone(), keys.clone());
+    change(&mut options);
     if matches!(check_instance(disk, keys, dir), Ok(InstanceState::WithoutWal)) {
         allow_missing_wal(&mut options);
     }
@@ -164,4 +172,23 @@ pub fn frames(content: &[u8]) -> Vec<std::ops::Range<usize>> {
         at += 44 + len;
     }
     out
+}
+
+/// Runs `work` for 0 to `rounds`, several at a time: after an I/O error RocksDB's background jobs
+/// wait a second before they try again, and most rounds of a crash test have one.
+pub fn rounds(rounds: u64, work: impl Fn(u64) + Sync) {
+    let next = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                loop {
+                    let round = next.fetch_add(1, Ordering::Relaxed);
+                    if round >= rounds {
+                        break;
+                    }
+                    work(round);
+                }
+            });
+        }
+    });
 }

@@ -15,6 +15,7 @@
 //! it is full.
 
 mod dice;
+mod disk_calls;
 mod fault;
 mod inode;
 mod names;

@@ -59,7 +59,7 @@ impl DiskFile for SimFile {
         Ok(())
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         self.disk.check_power()?;
         Ok(self.inode.lock().data.len() as u64)
     }
