@@ -44,7 +44,7 @@ pub(crate) use identity_file::IdentityFile;
 pub(crate) use ports::Ports;
 pub use recall_rule::WentBack;
 
-use crate::config::Config;
+use crate::config::{Config, Provider};
 use crate::member::{Member, MemberState, has_cluster};
 use peers::Peers;
 use unseal::{Unseal, Unsealed};
@@ -123,6 +123,12 @@ pub(crate) async fn bring_up(
     Ok(Running { raft, engine, log, checkpointer, key })
 }
 
+/// What a member with encryption off says at its start and in its status.
+const OFF: &str = "encryption is off: everything that this member writes is readable on its disk";
+
+/// What a member under a local key says in its status.
+const LOCAL: &str = "the customer's key is a file (encryption.provider = \"local\"): this protects nothing";
+
 /// The member that starts the replica set: the configured one with the lowest id.
 fn is_first(config: &Config) -> bool {
     config.cluster.members.iter().map(|member| member.id).min() == Some(config.cluster.member_id)
@@ -136,7 +142,10 @@ async fn open_keyring(
     if !config.encryption.enabled {
         return Ok((open_plain(member, config, known).await?, None));
     }
-    let kms = kms::provider(&config.encryption).await?;
+    let kms = kms::provider(&config.encryption, member.identity().member_id)?;
+    if config.encryption.provider == Provider::Local {
+        member.warn(LOCAL);
+    }
     let unseal = Unseal::new(member.clone(), kms.clone(), config)?;
     let Unsealed { keyring, region } = unseal.until_unsealed(known).await?;
     let wrap = keyring.wrap_info();
@@ -145,9 +154,8 @@ async fn open_keyring(
 }
 
 async fn open_plain(member: &Arc<Member>, config: &Config, known: bool) -> Result<Keyring, BootError> {
-    const WARNING: &str = "encryption is off: everything that this member writes is readable on its disk";
-    tracing::warn!("{WARNING}");
-    member.warn(WARNING);
+    tracing::warn!("{OFF}");
+    member.warn(OFF);
     let path = config.storage.keystore();
     let (cluster, id) = (member.identity().cluster_id.clone(), member.identity().member_id);
     blocking(move || match Keyring::open_plain(&path, &cluster, id)? {

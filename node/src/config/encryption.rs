@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use coffer_keyring::MemberId;
+use coffer_keyring::kms::aws::{AssumeRole, AwsKmsConfig, AwsTimeouts};
 use coffer_keyring::kms::{KeyArn, Region};
 use serde::{Deserialize, Serialize};
 
@@ -70,8 +72,8 @@ impl Default for EncryptionSection {
             external_id: String::new(),
             sts_endpoint: String::new(),
             connect_timeout: Span::secs(1),
-            attempt_timeout: Span::secs(2),
-            total_timeout: Span::secs(4),
+            attempt_timeout: Span::millis(1500),
+            total_timeout: Span::millis(3500),
             endpoints: BTreeMap::new(),
         }
     }
@@ -90,6 +92,29 @@ impl EncryptionSection {
             Some(cmk) if named.is_empty() => vec![cmk.region().clone()],
             _ => named,
         }
+    }
+
+    /// How AWS KMS is reached; the session of an assumed role is named after the member, so that the trail in AWS tells them
+    /// apart.
+    pub fn aws(&self, member: MemberId) -> AwsKmsConfig {
+        let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+        let endpoints = self
+            .endpoints
+            .iter()
+            .filter_map(|(region, url)| Some((Region::parse(region).ok()?, url.clone())))
+            .collect();
+        let assume_role = given(&self.role_arn).map(|arn| AssumeRole {
+            arn,
+            external_id: given(&self.external_id),
+            session_name: format!("coffer-member-{member}"),
+        });
+        let timeouts = AwsTimeouts {
+            connect: self.connect_timeout.0,
+            attempt: self.attempt_timeout.0,
+            total: self.total_timeout.0,
+            ..AwsTimeouts::default()
+        };
+        AwsKmsConfig { endpoints, sts_endpoint: given(&self.sts_endpoint), assume_role, timeouts }
     }
 
     /// Notes what is wrong.
@@ -169,38 +194,20 @@ impl EncryptionSection {
             "it is for the provider local; set encryption.provider = \"local\", or take it out",
         );
         problems.unless(
-            self.role_arn.is_empty()
-                || (self.role_arn.starts_with("arn:") && self.role_arn.contains(":role/")),
-            "encryption.role_arn",
-            "it is not the ARN of a role, like arn:aws:iam::111122223333:role/coffer",
-        );
-        problems.unless(
             self.external_id.is_empty() || !self.role_arn.is_empty(),
             "encryption.external_id",
             "it is given when a role is assumed: set encryption.role_arn too",
         );
         let regions = self.region_list();
-        for (region, url) in &self.endpoints {
+        for region in self.endpoints.keys() {
             problems.unless(
                 regions.iter().any(|known| known.as_str() == region),
                 "encryption.endpoints",
                 format_args!("{region} is not among the Regions of this key"),
             );
-            check_url("encryption.endpoints", url, problems);
         }
-        if !self.sts_endpoint.is_empty() {
-            check_url("encryption.sts_endpoint", &self.sts_endpoint, problems);
+        if let Err(error) = self.aws(MemberId(1)).check() {
+            problems.add("encryption", error);
         }
     }
-}
-
-fn check_url(key: &str, url: &str, problems: &mut Problems) {
-    problems.unless(
-        url.starts_with("https://") || url.starts_with("http://"),
-        key,
-        format_args!(
-            "`{}` is not a URL that begins with https://",
-            url.chars().take(128).collect::<String>()
-        ),
-    );
 }

@@ -72,7 +72,7 @@ pub(super) fn set(table: &mut Table, key: &str, value: &str, from: &str) -> Resu
     let mut alone = Table::new();
     insert(&mut alone, key, value.clone()).map_err(refuse)?;
     let _: super::Config =
-        alone.try_into().map_err(|error: toml::de::Error| refuse(error.message().to_owned()))?;
+        alone.try_into().map_err(|error: toml::de::Error| refuse(format!("`{key}`: {}", error.message())))?;
     insert(table, key, value).map_err(refuse)
 }
 

@@ -34,6 +34,11 @@ impl Span {
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.as_millis();
+        if millis % 1000 != 0 && millis < 60_000 && self.0.subsec_nanos() % 1_000_000 == 0 {
+            // 1500ms is read at a glance, 1s 500ms is not.
+            return write!(f, "{millis}ms");
+        }
         humantime::format_duration(self.0).fmt(f)
     }
 }
@@ -61,7 +66,9 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_written() {
-        for (text, millis) in [("200ms", 200), ("15s", 15_000), ("1m 30s", 90_000), ("0s", 0)] {
+        for (text, millis) in
+            [("200ms", 200), ("1500ms", 1500), ("15s", 15_000), ("1m 30s", 90_000), ("0s", 0)]
+        {
             let span = Span::try_from(text.to_owned()).unwrap();
             assert_eq!(span.as_millis(), millis);
             assert_eq!(span.to_string(), text);

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 
+const ARN: &str = "arn:aws:kms:eu-central-1:111122223333:key/mrk-0123456789abcdef0123456789abcdef";
 const CLUSTER: &str = "6b1f0c7e-5d3a-4c7e-9a55-0d5f3b7a2c11";
 
 fn sample() -> String {
@@ -16,7 +17,7 @@ fn sample() -> String {
         data_dir = "/tmp/coffer"
         [encryption]
         provider = "local"
-        cmk_arn = "arn:aws:kms:eu-central-1:111122223333:key/mrk-0123456789abcdef0123456789abcdef"
+        cmk_arn = "{ARN}"
         local_dir = "/tmp/kms"
         "#
     )
@@ -83,7 +84,10 @@ fn the_files_of_the_local_replica_set_are_valid() {
     let members: Vec<_> = (1..=3)
         .map(|id| {
             let path = repository(&format!("config/local/member-{id}.toml"));
-            let config = Config::load(Some(&path), [], &[]).unwrap();
+            let error = Config::load(Some(&path), [], &[]).unwrap_err().to_string();
+            assert!(error.contains("encryption.cmk_arn"), "{error}");
+            let cmk = ("COFFER_ENCRYPTION__CMK_ARN".to_owned(), ARN.to_owned());
+            let config = Config::load(Some(&path), [cmk], &[]).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(config.cluster.member_id, id);
             assert_eq!(config.advertised_address(), format!("127.0.0.1:{}", 27100 + id));
             assert_eq!(config.encryption.provider, Provider::Local);
@@ -256,4 +260,28 @@ fn the_region_of_the_arn_is_home_when_none_is_named() {
     let config = load(&sample()).unwrap();
     let regions: Vec<_> = config.encryption.region_list().iter().map(ToString::to_string).collect();
     assert_eq!(regions, ["eu-central-1"]);
+}
+
+#[test]
+fn aws_is_reached_over_tls_and_as_the_role_says() {
+    let aws = |set: &[(&str, &str)]| {
+        let mut all = vec![("encryption.provider", "aws"), ("encryption.local_dir", "")];
+        all.extend_from_slice(set);
+        load_with(&sample(), &[], &all)
+    };
+    let role = "arn:aws:iam::111122223333:role/coffer";
+    let config = aws(&[("encryption.role_arn", role), ("encryption.external_id", "x")]).unwrap();
+    let reached = config.encryption.aws(config.cluster.member_id());
+    assert_eq!(reached.assume_role.unwrap().session_name, "coffer-member-1");
+    let endpoints = [("encryption.endpoints.eu-central-1", "https://vpce.example")];
+    assert_eq!(aws(&endpoints).unwrap().encryption.aws(coffer_keyring::MemberId(1)).endpoints.len(), 1);
+    for (set, wanted) in [
+        (("encryption.endpoints.eu-central-1", "http://vpce.example"), "https://"),
+        (("encryption.endpoints.eu-west-1", "https://vpce.example"), "not among"),
+        (("encryption.role_arn", "coffer"), "role"),
+        (("encryption.external_id", "x"), "role_arn"),
+    ] {
+        let found = aws(&[set]).unwrap_err().to_string();
+        assert!(found.contains(wanted), "{set:?}: {found}");
+    }
 }
