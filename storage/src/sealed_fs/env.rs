@@ -1,13 +1,11 @@
 //! Hands a sealed file system to RocksDB.
 
-#![allow(unsafe_code)] // the border to C++
-
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
 use std::sync::Arc;
 
 use rocksdb::Env;
 
-use super::adapter::{TABLE, coffer_env_layout_ok, coffer_env_new};
+use super::adapter::env_over;
 use super::disk::Disk;
 use super::error::{Result, SealedFsError};
 use super::file_system::FileSystem;
@@ -31,18 +29,7 @@ pub fn sealed_env(
     keys: Option<Arc<dyn KeySource>>,
     background_threads: c_int,
 ) -> Result<Env> {
-    // SAFETY: makes, looks at and destroys a default environment.
-    if unsafe { coffer_env_layout_ok() } != 1 {
-        return Err(SealedFsError::Layout);
-    }
-    let fs: *mut c_void = Box::into_raw(Box::new(FileSystem::new(disk, keys))).cast();
-    // SAFETY: `fs` is a boxed FileSystem, as TABLE's functions expect; C++ owns it from here on.
-    let raw = unsafe { coffer_env_new(fs, &raw const TABLE) };
-    if raw.is_null() {
-        return Err(SealedFsError::Layout);
-    }
-    // SAFETY: `raw` is a rocksdb_env_t by the check above, and nobody else frees it.
-    let mut env = unsafe { Env::from_raw(raw.cast()) };
+    let mut env = env_over(FileSystem::new(disk, keys)).ok_or(SealedFsError::Layout)?;
     env.set_background_threads(background_threads.max(1));
     env.set_high_priority_background_threads((background_threads / 2).max(1));
     Ok(env)

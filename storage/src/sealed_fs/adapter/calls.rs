@@ -1,14 +1,35 @@
-CALLS/// An operation on a name that has no content to seal.
+//! One function for each entry of the table: unpack, call, report.
+
+use std::ffi::c_void;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use super::super::disk::OpenMode;
+use super::super::error::{Result, SealedFsError};
+use super::super::file_traits::{RandomRead, SequentialRead, Writable};
+use super::super::info_log;
+use super::handle::{Handle, at, fs};
+use super::status::{Status, run};
+use super::table::{Bytes, Meta, PushName};
+
+/// An operation on a name that has no content to seal.
 fn on_disk<T>(op: &'static str, path: &Path, result: io::Result<T>) -> Result<T> {
     result.map_err(|e| SealedFsError::io(op, path, e))
 }
 
-unsafe extern "C" fn open_sequential(h: *mut c_void, path: Bytes, s: *mut Status) -> *mut c_void {
+pub(super) unsafe extern "C" fn open_sequential(h: *mut c_void, path: Bytes, s: *mut Status) -> *mut c_void {
     // SAFETY: handles, bytes and statuses are C++'s and live through the call; so below.
     unsafe { run(s, || Ok(Handle::of(fs(h).open_sequential(path.path())?))).0 }
 }
 
-unsafe extern "C" fn sequential_read(file: *mut c_void, data: *mut u8, len: usize, s: *mut Status) -> usize {
+pub(super) unsafe extern "C" fn sequential_read(
+    file: *mut c_void,
+    data: *mut u8,
+    len: usize,
+    s: *mut Status,
+) -> usize {
     if len == 0 {
         return 0;
     }
@@ -22,17 +43,17 @@ unsafe extern "C" fn sequential_read(file: *mut c_void, data: *mut u8, len: usiz
     }
 }
 
-unsafe extern "C" fn sequential_skip(file: *mut c_void, len: u64, s: *mut Status) {
+pub(super) unsafe extern "C" fn sequential_skip(file: *mut c_void, len: u64, s: *mut Status) {
     // SAFETY: as above.
     unsafe { run(s, || (*file.cast::<Box<dyn SequentialRead>>()).skip(len)) }
 }
 
-unsafe extern "C" fn open_random(h: *mut c_void, path: Bytes, s: *mut Status) -> *mut c_void {
+pub(super) unsafe extern "C" fn open_random(h: *mut c_void, path: Bytes, s: *mut Status) -> *mut c_void {
     // SAFETY: as above.
     unsafe { run(s, || Ok(Handle::of(fs(h).open_random(path.path())?))).0 }
 }
 
-unsafe extern "C" fn random_read(
+pub(super) unsafe extern "C" fn random_read(
     file: *mut c_void,
     offset: u64,
     data: *mut u8,
@@ -51,12 +72,17 @@ unsafe extern "C" fn random_read(
     }
 }
 
-unsafe extern "C" fn random_len(file: *mut c_void, s: *mut Status) -> u64 {
+pub(super) unsafe extern "C" fn random_len(file: *mut c_void, s: *mut Status) -> u64 {
     // SAFETY: as above.
     unsafe { run(s, || at::<Box<dyn RandomRead>>(file).len()) }
 }
 
-unsafe extern "C" fn open_writable(h: *mut c_void, path: Bytes, reopen: u8, s: *mut Status) -> *mut c_void {
+pub(super) unsafe extern "C" fn open_writable(
+    h: *mut c_void,
+    path: Bytes,
+    reopen: u8,
+    s: *mut Status,
+) -> *mut c_void {
     // SAFETY: as above.
     unsafe {
         run(s, || {
@@ -68,32 +94,32 @@ unsafe extern "C" fn open_writable(h: *mut c_void, path: Bytes, reopen: u8, s: *
     }
 }
 
-unsafe extern "C" fn writable_append(file: *mut c_void, data: Bytes, s: *mut Status) {
+pub(super) unsafe extern "C" fn writable_append(file: *mut c_void, data: Bytes, s: *mut Status) {
     // SAFETY: as above.
     unsafe { run(s, || at::<Box<dyn Writable>>(file).append(data.get())) }
 }
 
-unsafe extern "C" fn writable_flush(file: *mut c_void, s: *mut Status) {
+pub(super) unsafe extern "C" fn writable_flush(file: *mut c_void, s: *mut Status) {
     // SAFETY: as above.
     unsafe { run(s, || at::<Box<dyn Writable>>(file).flush()) }
 }
 
-unsafe extern "C" fn writable_sync(file: *mut c_void, s: *mut Status) {
+pub(super) unsafe extern "C" fn writable_sync(file: *mut c_void, s: *mut Status) {
     // SAFETY: as above.
     unsafe { run(s, || at::<Box<dyn Writable>>(file).sync()) }
 }
 
-unsafe extern "C" fn writable_close(file: *mut c_void, s: *mut Status) {
+pub(super) unsafe extern "C" fn writable_close(file: *mut c_void, s: *mut Status) {
     // SAFETY: as above.
     unsafe { run(s, || at::<Box<dyn Writable>>(file).close()) }
 }
 
-unsafe extern "C" fn writable_len(file: *mut c_void) -> u64 {
+pub(super) unsafe extern "C" fn writable_len(file: *mut c_void) -> u64 {
     // SAFETY: as above; a length takes a lock and cannot panic.
     unsafe { at::<Box<dyn Writable>>(file).len() }
 }
 
-unsafe extern "C" fn metadata(h: *mut c_void, path: Bytes, meta: *mut Meta, s: *mut Status) {
+pub(super) unsafe extern "C" fn metadata(h: *mut c_void, path: Bytes, meta: *mut Meta, s: *mut Status) {
     // SAFETY: as above; `meta` is C++'s, for writing.
     unsafe {
         run(s, || {
@@ -112,7 +138,7 @@ unsafe extern "C" fn metadata(h: *mut c_void, path: Bytes, meta: *mut Meta, s: *
     }
 }
 
-unsafe extern "C" fn logical_len(h: *mut c_void, path: Bytes, len: *mut u64, s: *mut Status) {
+pub(super) unsafe extern "C" fn logical_len(h: *mut c_void, path: Bytes, len: *mut u64, s: *mut Status) {
     // SAFETY: as above; `len` is C++'s, for writing.
     unsafe {
         run(s, || {
@@ -122,7 +148,13 @@ unsafe extern "C" fn logical_len(h: *mut c_void, path: Bytes, len: *mut u64, s: 
     }
 }
 
-unsafe extern "C" fn list(h: *mut c_void, path: Bytes, sink: *mut c_void, push: PushName, s: *mut Status) {
+pub(super) unsafe extern "C" fn list(
+    h: *mut c_void,
+    path: Bytes,
+    sink: *mut c_void,
+    push: PushName,
+    s: *mut Status,
+) {
     // SAFETY: as above; `push` copies the name.
     unsafe {
         run(s, || {
@@ -136,7 +168,7 @@ unsafe extern "C" fn list(h: *mut c_void, path: Bytes, sink: *mut c_void, push: 
     }
 }
 
-unsafe extern "C" fn create_dir(h: *mut c_void, path: Bytes, if_missing: u8, s: *mut Status) {
+pub(super) unsafe extern "C" fn create_dir(h: *mut c_void, path: Bytes, if_missing: u8, s: *mut Status) {
     // SAFETY: as above.
     unsafe {
         run(s, || {
@@ -149,21 +181,21 @@ unsafe extern "C" fn create_dir(h: *mut c_void, path: Bytes, if_missing: u8, s: 
     }
 }
 
-unsafe extern "C" fn remove_dir(h: *mut c_void, path: Bytes, s: *mut Status) {
+pub(super) unsafe extern "C" fn remove_dir(h: *mut c_void, path: Bytes, s: *mut Status) {
     // SAFETY: as above.
     unsafe {
         run(s, || on_disk("remove directory", path.path(), fs(h).disk().remove_dir(path.path())));
     }
 }
 
-unsafe extern "C" fn sync_dir(h: *mut c_void, path: Bytes, s: *mut Status) {
+pub(super) unsafe extern "C" fn sync_dir(h: *mut c_void, path: Bytes, s: *mut Status) {
     // SAFETY: as above.
     unsafe {
         run(s, || on_disk("sync directory", path.path(), fs(h).disk().sync_dir(path.path())));
     }
 }
 
-unsafe extern "C" fn sync_file(h: *mut c_void, path: Bytes, s: *mut Status) {
+pub(super) unsafe extern "C" fn sync_file(h: *mut c_void, path: Bytes, s: *mut Status) {
     // SAFETY: as above.
     unsafe {
         run(s, || {
@@ -174,28 +206,28 @@ unsafe extern "C" fn sync_file(h: *mut c_void, path: Bytes, s: *mut Status) {
     }
 }
 
-unsafe extern "C" fn remove(h: *mut c_void, path: Bytes, s: *mut Status) {
+pub(super) unsafe extern "C" fn remove(h: *mut c_void, path: Bytes, s: *mut Status) {
     // SAFETY: as above.
     unsafe {
         run(s, || on_disk("remove", path.path(), fs(h).disk().remove(path.path())));
     }
 }
 
-unsafe extern "C" fn rename(h: *mut c_void, from: Bytes, to: Bytes, s: *mut Status) {
+pub(super) unsafe extern "C" fn rename(h: *mut c_void, from: Bytes, to: Bytes, s: *mut Status) {
     // SAFETY: as above.
     unsafe {
         run(s, || on_disk("rename", from.path(), fs(h).disk().rename(from.path(), to.path())));
     }
 }
 
-unsafe extern "C" fn link(h: *mut c_void, from: Bytes, to: Bytes, s: *mut Status) {
+pub(super) unsafe extern "C" fn link(h: *mut c_void, from: Bytes, to: Bytes, s: *mut Status) {
     // SAFETY: as above.
     unsafe {
         run(s, || on_disk("link", from.path(), fs(h).disk().link(from.path(), to.path())));
     }
 }
 
-unsafe extern "C" fn lock(h: *mut c_void, path: Bytes, s: *mut Status) -> *mut c_void {
+pub(super) unsafe extern "C" fn lock(h: *mut c_void, path: Bytes, s: *mut Status) -> *mut c_void {
     // SAFETY: as above.
     unsafe {
         run(s, || {
@@ -212,12 +244,12 @@ unsafe extern "C" fn lock(h: *mut c_void, path: Bytes, s: *mut Status) -> *mut c
     }
 }
 
-unsafe extern "C" fn free_space(h: *mut c_void, path: Bytes, s: *mut Status) -> u64 {
+pub(super) unsafe extern "C" fn free_space(h: *mut c_void, path: Bytes, s: *mut Status) -> u64 {
     // SAFETY: as above.
     unsafe { run(s, || on_disk("free space", path.path(), fs(h).disk().free_space(path.path()))) }
 }
 
-unsafe extern "C" fn log(level: u8, message: Bytes) {
+pub(super) unsafe extern "C" fn log(level: u8, message: Bytes) {
     // SAFETY: as above. A subscriber that panics loses its message, nothing else.
     let _ = catch_unwind(AssertUnwindSafe(|| info_log::record(level, unsafe { message.get() })));
 }

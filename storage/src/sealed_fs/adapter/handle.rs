@@ -3,8 +3,10 @@
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::super::file_system::FileSystem;
+
 /// A pointer that is null unless the call succeeded.
-struct Handle(*mut c_void);
+pub(super) struct Handle(pub(super) *mut c_void);
 
 impl Default for Handle {
     fn default() -> Self {
@@ -13,19 +15,23 @@ impl Default for Handle {
 }
 
 impl Handle {
-    fn of<T>(value: T) -> Self {
+    pub(super) fn of<T>(value: T) -> Self {
         Self(Box::into_raw(Box::new(value)).cast())
     }
 }
 
 /// # Safety
 /// `handle` is of a live `T` that [`Handle::of`] boxed.
-unsafe fn at<'a, T>(handle: *mut c_void) -> &'a T {
+pub(super) unsafe fn at<'a, T>(handle: *mut c_void) -> &'a T {
     // SAFETY: promised by the caller.
     unsafe { &*handle.cast::<T>() }
 }
 
-unsafe extern "C" fn drop_box<T>(handle: *mut c_void) {
+/// Takes a handle back.
+///
+/// # Safety
+/// `handle` is of a live `T` that [`Handle::of`] boxed, and is not used again.
+pub(super) unsafe extern "C" fn drop_box<T>(handle: *mut c_void) {
     // SAFETY: C++ gives each handle back once.
     let value = unsafe { Box::from_raw(handle.cast::<T>()) };
     // A panic while dropping has nobody to go to.
@@ -34,7 +40,7 @@ unsafe extern "C" fn drop_box<T>(handle: *mut c_void) {
 
 /// # Safety
 /// As [`at`].
-unsafe fn fs<'a>(handle: *mut c_void) -> &'a FileSystem {
+pub(super) unsafe fn fs<'a>(handle: *mut c_void) -> &'a FileSystem {
     // SAFETY: the env's handle is a boxed FileSystem and outlives every file of it.
     unsafe { at(handle) }
 }

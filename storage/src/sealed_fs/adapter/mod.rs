@@ -1,4 +1,4 @@
-MOD//! The Rust side of `cpp/adapter.cc`: a table of C functions over [`FileSystem`].
+//! The Rust side of `cpp/adapter.cc`: a table of C functions over [`FileSystem`].
 //!
 //! Invariants: no panic crosses into C++ (each entry catches it and reports an I/O error); each
 //! pointer handed out is a box that its `*_drop` takes back once; `CofferTable` here and in
@@ -6,21 +6,24 @@ MOD//! The Rust side of `cpp/adapter.cc`: a table of C functions over [`FileSyst
 
 #![allow(unsafe_code)] // the border to C++
 
-use std::any::Any;
-use std::ffi::{OsStr, c_char, c_void};
-use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+mod calls;
+mod handle;
+mod status;
+mod table;
 
-use super::disk::OpenMode;
-use super::error::{Result, SealedFsError};
+use std::any::Any;
+use std::ffi::{c_int, c_void};
+
+use rocksdb::Env;
+
+use self::calls::*;
+use self::handle::drop_box;
+use self::table::Table;
 use super::file_system::FileSystem;
 use super::file_traits::{RandomRead, SequentialRead, Writable};
-use super::info_log;
 
 /// The one table; C++ keeps its address.
-pub(super) static TABLE: Table = Table {
+static TABLE: Table = Table {
     fs_drop: drop_box::<FileSystem>,
     open_sequential,
     sequential_read,
@@ -55,8 +58,24 @@ pub(super) static TABLE: Table = Table {
 
 unsafe extern "C" {
     /// Makes a `rocksdb_env_t` that owns `fs`; null when memory is short.
-    pub(super) fn coffer_env_new(fs: *mut c_void, table: *const Table) -> *mut c_void;
+    fn coffer_env_new(fs: *mut c_void, table: *const Table) -> *mut c_void;
     /// 1 when `rocksdb_env_t` is what the adapter takes it for.
-    pub(super) fn coffer_env_layout_ok() -> std::ffi::c_int;
+    fn coffer_env_layout_ok() -> c_int;
 }
 
+/// Makes a RocksDB environment over `fs`; `None` if the linked RocksDB is not the one that the
+/// adapter was compiled for.
+pub(super) fn env_over(fs: FileSystem) -> Option<Env> {
+    // SAFETY: makes, looks at and destroys a default environment.
+    if unsafe { coffer_env_layout_ok() } != 1 {
+        return None;
+    }
+    let fs: *mut c_void = Box::into_raw(Box::new(fs)).cast();
+    // SAFETY: `fs` is a boxed FileSystem, as TABLE's functions expect; C++ owns it from here on.
+    let raw = unsafe { coffer_env_new(fs, &raw const TABLE) };
+    if raw.is_null() {
+        return None;
+    }
+    // SAFETY: `raw` is a rocksdb_env_t by the check above, and nobody else frees it.
+    Some(unsafe { Env::from_raw(raw.cast()) })
+}
