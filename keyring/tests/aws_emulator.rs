@@ -110,7 +110,7 @@ async fn a_member_lives_under_a_key_in_kms() {
     }
     let description = kms.describe(&home, &cmk).await.unwrap();
     assert!(description.symmetric);
-    assert_eq!(description.multi_region.unwrap().replicas, [away.clone()]);
+    assert_eq!(description.multi_region.unwrap().replicas, std::slice::from_ref(&away));
 
     // A Region that is out is an outage.
     let error = sealed.unseal(&kms, &gone).await.unwrap_err();
