@@ -1,6 +1,9 @@
 //! What the crate's own tests share. Compiled for tests only.
 
+mod apply_tests;
+mod commands;
 mod conformance;
 mod node;
+mod recovery_tests;
 
 pub use node::TestNode;

@@ -51,7 +51,10 @@ pub fn keyring(dir: &Path, id: u64) -> Keyring {
     let path = dir.join(format!("member-{id}/keyring/keystore.json"));
     futures::executor::block_on(async {
         match SealedKeystore::open(&path, &cluster, member).unwrap() {
-            Some(sealed) => sealed.unseal(&kms, &region).await.unwrap(),
+            Some(sealed) => {
+                sealed.vouch(&cmk).unwrap();
+                sealed.unseal(&kms, &region).await.unwrap()
+            }
             None => {
                 Keyring::create(&path, KeystoreParams { cluster, member, cmk, region }, &kms).await.unwrap()
             }
@@ -113,6 +116,13 @@ impl TestNode {
     pub fn next_id(&self) -> LogId {
         let index = self.log.last_log_id().map_or(0, |id| id.index + 1);
         wire::log_id_from_pb(&coffer_proto::internal::v1::RecordLogId { term: self.term, index })
+    }
+
+    /// Notes that everything so far is committed, as openraft does from time to time.
+    pub fn commit(&mut self) {
+        let last = self.log.last_log_id();
+        futures::executor::block_on(self.log.save_committed(last)).unwrap();
+        self.log.sync().unwrap();
     }
 
     /// Ends as a crash does: nothing is flushed, nothing is synced that was not.

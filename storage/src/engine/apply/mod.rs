@@ -73,7 +73,10 @@ impl Engine {
         }
         let mut result = self.dispatch(log_id, &command)?;
         result.format = wire::FORMAT;
-        result.applied_index = log_id.index;
+        // A replayed result tells when the write took effect.
+        if !result.replayed {
+            result.applied_index = log_id.index;
+        }
         Ok(result)
     }
 
