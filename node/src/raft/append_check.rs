@@ -32,7 +32,9 @@ pub enum AppendFault {
         found: u64,
     },
     /// Terms go back, or beyond the leader's.
-    #[error("the entry at index {index} has term {term}, which the leader of term {leader_term} cannot have there")]
+    #[error(
+        "the entry at index {index} has term {term}, which the leader of term {leader_term} cannot have there"
+    )]
     Term {
         /// The entry's index.
         index: u64,

@@ -165,8 +165,8 @@ where
             .ok_or_else(|| PeerError::Nonsense("an answer without a request".to_owned()))?;
         self.unanswered_bytes -= request.bytes;
         self.deadline = Instant::now() + ANSWER_LIMIT;
-        let result = convert::append_result_from_pb(answer)
-            .map_err(|error| PeerError::Nonsense(error.to_string()))?;
+        let result =
+            convert::append_result_from_pb(answer).map_err(|error| PeerError::Nonsense(error.to_string()))?;
         match &result {
             Ok(matched) if *matched > request.last => {
                 Err(PeerError::Nonsense("it acknowledges more than was sent".to_owned()))

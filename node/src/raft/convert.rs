@@ -6,7 +6,8 @@ use coffer_storage::raft::{
     wire::{WireError, decode_entry, encode_entry, log_id_from_pb, log_id_to_pb, vote_from_pb, vote_to_pb},
 };
 use openraft::raft::{
-    AppendEntriesRequest, StreamAppendError, StreamAppendResult, TransferLeaderRequest, VoteRequest, VoteResponse,
+    AppendEntriesRequest, StreamAppendError, StreamAppendResult, TransferLeaderRequest, VoteRequest,
+    VoteResponse,
 };
 
 /// To the message; `stamp` is what this member says of itself.

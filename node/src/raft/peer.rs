@@ -2,11 +2,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use coffer_proto::{
-    internal::v1 as pb,
-    internal::v1::raft_client::RaftClient,
-    wire::MAX_PEER_MESSAGE_BYTES,
-};
+use coffer_proto::{internal::v1 as pb, internal::v1::raft_client::RaftClient, wire::MAX_PEER_MESSAGE_BYTES};
 use coffer_storage::{
     SnapshotSource,
     raft::{Snapshot, TypeConfig, Vote},
@@ -16,9 +12,7 @@ use openraft::{
     OptionalSend,
     base::{BoxFuture, BoxStream},
     errors::{RPCError, ReplicationClosed, StreamingError},
-    network::{
-        Backoff, NetBackoff, NetSnapshot, NetStreamAppend, NetTransferLeader, NetVote, RPCOption,
-    },
+    network::{Backoff, NetBackoff, NetSnapshot, NetStreamAppend, NetTransferLeader, NetVote, RPCOption},
     raft::{
         AppendEntriesRequest, SnapshotResponse, StreamAppendResult, TransferLeaderError,
         TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
@@ -73,9 +67,7 @@ impl Peer {
         let mut stub = self.stub()?;
         let message = convert::vote_request_to_pb(&request, self.member.stamp());
         let request = self.route.request(message);
-        let call = async {
-            if pre_vote { stub.pre_vote(request).await } else { stub.vote(request).await }
-        };
+        let call = async { if pre_vote { stub.pre_vote(request).await } else { stub.vote(request).await } };
         let response = within("vote", option.soft_ttl(), call).await?;
         if let Some(stamp) = &response.stamp {
             self.member.note(self.target, stamp);
@@ -116,7 +108,10 @@ impl NetStreamAppend<TypeConfig> for Peer {
         _option: RPCOption,
     ) -> BoxFuture<
         's,
-        Result<BoxStream<'s, Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>>, RPCError<TypeConfig>>,
+        Result<
+            BoxStream<'s, Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>>,
+            RPCError<TypeConfig>,
+        >,
     >
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
@@ -181,10 +176,7 @@ impl NetTransferLeader<TypeConfig> for Peer {
             return Ok(Ok(()));
         }
         // The message has no room for the reason; openraft logs it and goes on either way.
-        Ok(Err(TransferLeaderError::LogNotFlushed {
-            expected: request.last_log_id().copied(),
-            actual: None,
-        }))
+        Ok(Err(TransferLeaderError::LogNotFlushed { expected: request.last_log_id().copied(), actual: None }))
     }
 }
 

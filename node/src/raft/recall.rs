@@ -38,8 +38,7 @@ pub async fn ask_recall(
     limit: Duration,
 ) -> Result<pb::recall_response::Answer, RecallError> {
     let channel = lazy_channel(address).map_err(RecallError::Address)?;
-    let request =
-        Route::new(identity, peer).request(pb::RecallRequest { member_id: identity.member_id.0 });
+    let request = Route::new(identity, peer).request(pb::RecallRequest { member_id: identity.member_id.0 });
     let mut stub = RaftClient::new(channel);
     let response = timeout(limit, stub.recall(request))
         .await

@@ -47,8 +47,8 @@ pub fn answers(
         }
         Err(fatal) => Err(Status::unavailable(format!("Raft has stopped: {fatal}"))),
     });
-    let end = stream::once(async move { shared.fault.get().cloned() })
-        .filter_map(|fault| ready(fault.map(Err)));
+    let end =
+        stream::once(async move { shared.fault.get().cloned() }).filter_map(|fault| ready(fault.map(Err)));
     answers.chain(end).take_until(draining).boxed()
 }
 
@@ -68,7 +68,8 @@ fn requests(
             }
             message = incoming.message() => message,
         };
-        match message.and_then(|message| message.map(|message| take(&member, from, message, &mut check)).transpose())
+        match message
+            .and_then(|message| message.map(|message| take(&member, from, message, &mut check)).transpose())
         {
             Ok(request) => {
                 let request = request?;

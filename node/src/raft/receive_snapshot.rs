@@ -5,9 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use coffer_proto::internal::v1::{
-    SnapshotHeader, SnapshotMessage, SnapshotResponse, snapshot_message::Body,
-};
+use coffer_proto::internal::v1::{SnapshotHeader, SnapshotMessage, SnapshotResponse, snapshot_message::Body};
 use coffer_storage::{
     Engine, SnapshotReceiver, StorageError,
     raft::{
@@ -16,7 +14,10 @@ use coffer_storage::{
     },
 };
 use openraft::async_runtime::watch::WatchReceiver;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{OwnedMutexGuard, mpsc},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
@@ -57,17 +58,20 @@ impl From<Refusal> for Status {
     }
 }
 
-/// Receives a snapshot from member `from`, gives it to Raft and waits until it is in place.
+/// Receives a snapshot from member `from`, gives it to Raft and waits until it is in place. `place` is that of the one
+/// snapshot that is received at a time.
 pub async fn receive(
     engine: Arc<Engine>,
     raft: &Raft,
     from: u64,
     incoming: Streaming<SnapshotMessage>,
     cancel: &CancellationToken,
+    place: Arc<OwnedMutexGuard<()>>,
 ) -> Result<SnapshotResponse, Status> {
-    let (vote, snapshot) = stage(engine, from, incoming, cancel).await.inspect_err(|refusal| {
-        tracing::warn!(peer = from, error = %refusal, "snapshot refused");
-    })?;
+    let (vote, snapshot) =
+        stage(engine, from, incoming, cancel, place.clone()).await.inspect_err(|refusal| {
+            tracing::warn!(peer = from, error = %refusal, "snapshot refused");
+        })?;
     check_against_log(raft, &vote, snapshot.meta.last_log_id)?;
     let response = raft
         .install_full_snapshot(vote, snapshot)
@@ -82,6 +86,7 @@ async fn stage(
     from: u64,
     mut incoming: Streaming<SnapshotMessage>,
     cancel: &CancellationToken,
+    place: Arc<OwnedMutexGuard<()>>,
 ) -> Result<(Vote, Snapshot), Refusal> {
     let header = match next(&mut incoming, cancel).await?.body {
         Some(Body::Header(header)) => header,
@@ -91,7 +96,11 @@ async fn stage(
     };
     check_header(&header, from).map_err(|why| Refusal::Broken(why.to_owned()))?;
     let (bodies, queue) = mpsc::channel(QUEUE);
-    let writer = tokio::task::spawn_blocking(move || write(&engine, header, queue));
+    let writer = tokio::task::spawn_blocking(move || {
+        // Held by the thread too: it goes on for a moment when the call is given up.
+        let _place = place;
+        write(&engine, header, queue)
+    });
     let copied = copy(&mut incoming, bodies, cancel).await;
     let written = writer.await.map_err(|_| Refusal::Writer)?;
     // The writer's own error says more than "it takes no more".
@@ -144,12 +153,12 @@ fn write(
     header: SnapshotHeader,
     mut queue: mpsc::Receiver<Body>,
 ) -> Result<(Vote, Snapshot), Refusal> {
-    let mut receiver = SnapshotReceiver::begin(engine, header)?;
+    let mut receiver = SnapshotReceiver::begin(engine, &header)?;
     while let Some(body) = queue.blocking_recv() {
         match body {
             Body::Header(_) => return Err(Refusal::Broken("it has two headers".to_owned())),
-            Body::Chunk(chunk) => receiver.chunk(chunk)?,
-            Body::Trailer(trailer) => return Ok(receiver.finish(trailer)?),
+            Body::Chunk(chunk) => receiver.chunk(&chunk)?,
+            Body::Trailer(trailer) => return Ok(receiver.finish(&trailer)?),
         }
     }
     Err(Refusal::Incomplete)

@@ -120,15 +120,9 @@ mod tests {
             Route::check(&identity(&cluster, 3), metadata),
             Err(RouteError::OtherMember { meant: 2, this: 3 })
         );
-        assert!(matches!(
-            Route::check(&identity(&other, 2), metadata),
-            Err(RouteError::OtherCluster { .. })
-        ));
+        assert!(matches!(Route::check(&identity(&other, 2), metadata), Err(RouteError::OtherCluster { .. })));
         let to_self = Route::new(&identity(&cluster, 2), 2).request(());
-        assert_eq!(
-            Route::check(&identity(&cluster, 2), to_self.metadata()),
-            Err(RouteError::SameMember(2))
-        );
+        assert_eq!(Route::check(&identity(&cluster, 2), to_self.metadata()), Err(RouteError::SameMember(2)));
     }
 
     #[test]

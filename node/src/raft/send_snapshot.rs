@@ -11,7 +11,8 @@ use coffer_storage::{
     raft::{Snapshot, TypeConfig, Vote},
 };
 use openraft::{
-    errors::{ReplicationClosed, StreamingError},
+    errors::{ErrorSource, ReplicationClosed, StreamingError},
+    impls::BoxedErrorSource,
     raft::SnapshotResponse,
 };
 use tokio::{
@@ -71,13 +72,10 @@ fn read(
     messages: &mpsc::Sender<SnapshotMessage>,
     progress: &watch::Sender<u64>,
 ) -> Result<(), StorageError> {
-    for message in source.messages(vote) {
-        if messages.blocking_send(message?).is_err() {
-            break;
-        }
+    source.send_messages(vote, |message| {
         progress.send_modify(|sent| *sent += 1);
-    }
-    Ok(())
+        messages.blocking_send(message).is_ok()
+    })
 }
 
 /// Returns when the peer took nothing for too long.
@@ -98,6 +96,6 @@ async fn silence(progress: &mut watch::Receiver<u64>) -> PeerError {
 
 /// What this member cannot read is a fault of this member: openraft ends it.
 fn unreadable(why: String) -> StreamingError<TypeConfig> {
-    let source = openraft::impls::BoxedErrorSource::from_string(why);
+    let source = BoxedErrorSource::from_string(why);
     openraft::StorageError::read_snapshot(None, source).into()
 }

@@ -26,7 +26,7 @@ pub struct RaftService {
 #[derive(Default)]
 struct SnapshotSlot {
     current: Mutex<CancellationToken>,
-    busy: tokio::sync::Mutex<()>,
+    busy: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl RaftService {
@@ -65,7 +65,9 @@ impl RaftService {
 
 fn refuse(error: &RouteError) -> Status {
     match error {
-        RouteError::Missing(_) | RouteError::OtherCluster { .. } => Status::permission_denied(error.to_string()),
+        RouteError::Missing(_) | RouteError::OtherCluster { .. } => {
+            Status::permission_denied(error.to_string())
+        }
         RouteError::OtherMember { .. } | RouteError::SameMember(_) => {
             Status::failed_precondition(error.to_string())
         }
@@ -82,8 +84,7 @@ impl RaftRpc for RaftService {
     ) -> Result<Response<Self::AppendStream>, Status> {
         let from = self.admit(&request)?;
         let serving = self.serving()?;
-        let answers =
-            receive_append::answers(self.member.clone(), &serving.raft, from, request.into_inner());
+        let answers = receive_append::answers(self.member.clone(), &serving.raft, from, request.into_inner());
         Ok(Response::new(answers))
     }
 
@@ -95,7 +96,10 @@ impl RaftRpc for RaftService {
         Ok(Response::new(convert::vote_response_to_pb(&response, self.member.stamp())))
     }
 
-    async fn pre_vote(&self, request: Request<pb::VoteRequest>) -> Result<Response<pb::VoteResponse>, Status> {
+    async fn pre_vote(
+        &self,
+        request: Request<pb::VoteRequest>,
+    ) -> Result<Response<pb::VoteResponse>, Status> {
         let from = self.admit(&request)?;
         let serving = self.serving()?;
         let request = self.vote_request(from, request.get_ref())?;
@@ -116,13 +120,14 @@ impl RaftRpc for RaftService {
             std::mem::replace(&mut *current, cancel.clone())
         };
         previous.cancel();
-        let _place = self.snapshots.busy.lock().await;
+        let place = Arc::new(self.snapshots.busy.clone().lock_owned().await);
         let response = receive_snapshot::receive(
             serving.engine.clone(),
             &serving.raft,
             from,
             request.into_inner(),
             &cancel,
+            place,
         )
         .await?;
         Ok(Response::new(response))
@@ -144,7 +149,10 @@ impl RaftRpc for RaftService {
         Ok(Response::new(pb::TransferLeaderResponse { accepted: result.is_ok() }))
     }
 
-    async fn recall(&self, request: Request<pb::RecallRequest>) -> Result<Response<pb::RecallResponse>, Status> {
+    async fn recall(
+        &self,
+        request: Request<pb::RecallRequest>,
+    ) -> Result<Response<pb::RecallResponse>, Status> {
         let from = self.admit(&request)?;
         let about = request.get_ref().member_id;
         if about != from {

@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use coffer_document::DocumentError;
-use coffer_storage::{
-    StorageError,
-    raft::TypeConfig,
-};
+use coffer_storage::{StorageError, raft::TypeConfig};
 use openraft::errors::ForwardToLeader;
 
 use super::refusal::Refusal;
@@ -69,7 +66,9 @@ pub enum ServiceError {
     #[error("{0}")]
     Refused(Refusal),
     /// The retry token is older than the session's last write.
-    #[error("the retry token is older than the session's last write: that write is over, and its answer is gone")]
+    #[error(
+        "the retry token is older than the session's last write: that write is over, and its answer is gone"
+    )]
     StaleRetryToken,
     /// A change of the membership, or of the leader, is not possible now.
     #[error("{0}")]
@@ -89,7 +88,8 @@ impl ServiceError {
     /// A result of storage: the caller's fault, or this member's.
     pub fn from_storage(what: &'static str, error: &StorageError) -> Self {
         if let StorageError::DatabaseNotFound(_) = error {
-            return Refusal::namespace_not_found("the database does not exist, or was dropped meanwhile").into();
+            return Refusal::namespace_not_found("the database does not exist, or was dropped meanwhile")
+                .into();
         }
         match error.document_error() {
             Some(refusal) => Self::Refused(refusal.clone().into()),
@@ -121,6 +121,8 @@ fn leader_text(hint: &LeaderHint) -> String {
 fn uncertainty_text(uncertainty: &Uncertainty) -> &'static str {
     match uncertainty {
         Uncertainty::Deadline => "the deadline came while the write was under way",
-        Uncertainty::Interrupted(_) => "leadership changed or the member stopped while the write was under way",
+        Uncertainty::Interrupted(_) => {
+            "leadership changed or the member stopped while the write was under way"
+        }
     }
 }

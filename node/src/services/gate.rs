@@ -91,7 +91,7 @@ impl Gate {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn beyond_the_places_calls_wait_and_beyond_the_line_they_are_refused() {
         let gate = Gate::new("writes", 1, 1);
         let deadline = Deadline::after(Duration::from_secs(5));
@@ -109,7 +109,7 @@ mod tests {
         assert!(gate.enter(0, &deadline).await.is_ok());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_waits_past_the_deadline_is_refused() {
         let gate = Gate::new("reads", 1, 1);
         let deadline = Deadline::after(Duration::from_millis(10));

@@ -132,7 +132,16 @@ mod tests {
 
     #[test]
     fn entries_are_near_their_target_and_hold_every_document_once() {
-        let sizes = [100, ENTRY_TARGET_BYTES, 50, 50, ENTRY_TARGET_BYTES / 2, ENTRY_TARGET_BYTES / 2, 3 * ENTRY_TARGET_BYTES, 1];
+        let sizes = [
+            100,
+            ENTRY_TARGET_BYTES,
+            50,
+            50,
+            ENTRY_TARGET_BYTES / 2,
+            ENTRY_TARGET_BYTES / 2,
+            3 * ENTRY_TARGET_BYTES,
+            1,
+        ];
         let documents: Vec<Bytes> = sizes.iter().map(|size| vec![0; *size].into()).collect();
         let batch = InsertBatch { documents, ids: Vec::new() };
         let runs = batch.split();
@@ -141,6 +150,6 @@ mod tests {
             let bytes: usize = sizes[run.clone()].iter().map(|size| size + FRAME_BYTES).sum();
             assert!(bytes <= ENTRY_TARGET_BYTES || run.len() == 1);
         }
-        assert_eq!(InsertBatch::default().split(), []);
+        assert!(InsertBatch::default().split().is_empty());
     }
 }

@@ -27,11 +27,11 @@ mod retry_token;
 pub mod status;
 mod write;
 
-pub use admin::{AdminService, HandOverError, hand_over};
+pub use admin::AdminService;
 pub use context::Context;
 pub use documents::DocumentsService;
-pub use error::{LeaderHint, ServiceError};
-pub use refusal::Refusal;
+pub use error::{LeaderHint, ServiceError, Uncertainty};
+pub use refusal::{Refusal, RefusalKind};
 
 use std::sync::Arc;
 

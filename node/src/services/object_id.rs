@@ -67,8 +67,7 @@ mod tests {
             [0, 1, 99_999].map(|position| source.id(position))
         };
         assert_eq!(ids(&token(1, 1)), ids(&token(1, 1)));
-        let all: HashSet<ObjectId> =
-            [token(1, 1), token(1, 2), token(2, 1)].iter().flat_map(ids).collect();
+        let all: HashSet<ObjectId> = [token(1, 1), token(1, 2), token(2, 1)].iter().flat_map(ids).collect();
         assert_eq!(all.len(), 9);
         let ordered = ids(&token(1, 1));
         assert!(ordered.is_sorted_by_key(|id| id.bytes()), "documents of a batch keep their order");

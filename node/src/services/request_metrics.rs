@@ -3,29 +3,26 @@
 use std::{future::Future, time::Instant};
 
 use metrics::{counter, histogram};
-use tonic::{Code, Status};
+use tonic::{Code, Response, Status};
 
 use super::error::ServiceError;
+use crate::metrics::{REQUEST_SECONDS, REQUESTS};
 
-/// Calls that were answered; labels `method` and `outcome`.
-pub const REQUESTS: &str = "coffer_requests_total";
-
-/// Seconds until a call was answered (for Find: until its first batch); labels `method` and `outcome`.
-pub const REQUEST_SECONDS: &str = "coffer_request_seconds";
-
-/// Runs a call and counts it.
+/// Runs a call, counts it, and makes a status of its error.
 pub async fn observed<T>(
     method: &'static str,
     call: impl Future<Output = Result<T, ServiceError>>,
-) -> Result<T, Status> {
+) -> Result<Response<T>, Status> {
     let started = Instant::now();
     let result = call.await.map_err(Status::from);
     let outcome = result.as_ref().err().map_or("ok", |status| outcome(status.code()));
     counter!(REQUESTS, "method" => method, "outcome" => outcome).increment(1);
-    histogram!(REQUEST_SECONDS, "method" => method, "outcome" => outcome).record(started.elapsed());
-    result
+    histogram!(REQUEST_SECONDS, "method" => method, "outcome" => outcome)
+        .record(started.elapsed().as_secs_f64());
+    result.map(Response::new)
 }
 
+/// The gRPC code as a label.
 fn outcome(code: Code) -> &'static str {
     match code {
         Code::Ok => "ok",

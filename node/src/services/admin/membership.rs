@@ -22,7 +22,6 @@ use super::{
         error::{LeaderHint, ServiceError, Uncertainty},
         refusal::Refusal,
     },
-    AdminService,
     status::members,
     transfer::{answers, hand_over, has_caught_up, leader_hint, wait},
 };
@@ -34,33 +33,13 @@ use crate::{
 /// How long a new member may take to say that it is there.
 const HELLO_LIMIT: Duration = Duration::from_secs(2);
 
-impl AdminService {
-    /// Runs a change on its own, and to its end: a change that stops half-way because its client went away would leave
-    /// the set between two memberships.
-    pub(super) async fn change<T, F>(
-        &self,
-        deadline: &Deadline,
-        change: impl FnOnce(Arc<Serving>) -> F,
-    ) -> Result<T, ServiceError>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, ServiceError>> + Send + 'static,
-    {
-        let serving = self.member.serving()?;
-        let _turn = timeout_at(deadline.at(), self.changes.lock()).await.map_err(|_| {
-            ServiceError::Membership("another change of the replica set is under way; try again later".to_owned())
-        })?;
-        super::super::command::detached(change(serving)).await
-    }
-}
-
 /// Adds a learner.
 pub async fn add(
     member: &Member,
-    serving: &Serving,
+    serving: Arc<Serving>,
     id: u64,
     address: String,
-    deadline: &Deadline,
+    deadline: Deadline,
 ) -> Result<Vec<v1::Member>, ServiceError> {
     check_address(&address)?;
     let metrics = leading(&serving.raft)?;
@@ -78,15 +57,15 @@ pub async fn add(
         ))
     })?;
     let node = BasicNode::new(address);
-    let response = outcome(deadline, serving.raft.add_learner(id, node, false)).await?;
+    let response = outcome(&deadline, serving.raft.add_learner(id, node, false)).await?;
     Ok(members_after(&serving.raft, &response))
 }
 
 /// Makes a learner a voter.
 pub async fn promote(
-    serving: &Serving,
+    serving: Arc<Serving>,
     id: u64,
-    deadline: &Deadline,
+    deadline: Deadline,
 ) -> Result<Vec<v1::Member>, ServiceError> {
     let metrics = leading(&serving.raft)?;
     let membership = metrics.membership_config.membership();
@@ -112,15 +91,15 @@ pub async fn promote(
         }
     }
     let change = ChangeMembers::AddVoterIds(BTreeSet::from([id]));
-    let response = outcome(deadline, serving.raft.change_membership(change, true)).await?;
+    let response = outcome(&deadline, serving.raft.change_membership(change, true)).await?;
     Ok(members_after(&serving.raft, &response))
 }
 
 /// Removes a member. A leader that is to be removed hands leadership over; its successor removes it when it is asked.
 pub async fn remove(
-    serving: &Serving,
+    serving: Arc<Serving>,
     id: u64,
-    deadline: &Deadline,
+    deadline: Deadline,
 ) -> Result<Vec<v1::Member>, ServiceError> {
     let metrics = leading(&serving.raft)?;
     let membership = metrics.membership_config.membership();
@@ -138,7 +117,7 @@ pub async fn remove(
         let address = membership.get_node(&leader).map(|node| node.addr.clone());
         return Err(ServiceError::NotLeader(LeaderHint { id: Some(leader), address }));
     }
-    let response = outcome(deadline, serving.raft.change_membership(change, false)).await?;
+    let response = outcome(&deadline, serving.raft.change_membership(change, false)).await?;
     Ok(members_after(&serving.raft, &response))
 }
 
@@ -218,10 +197,7 @@ fn check_majority_without(metrics: &RaftMetrics<TypeConfig>, id: u64) -> Result<
 async fn outcome(
     deadline: &Deadline,
     change: impl Future<
-        Output = Result<
-            ClientWriteResponse<TypeConfig>,
-            RaftError<TypeConfig, ClientWriteError<TypeConfig>>,
-        >,
+        Output = Result<ClientWriteResponse<TypeConfig>, RaftError<TypeConfig, ClientWriteError<TypeConfig>>>,
     >,
 ) -> Result<ClientWriteResponse<TypeConfig>, ServiceError> {
     match timeout_at(deadline.at(), change).await {
@@ -265,8 +241,19 @@ mod tests {
         for good in ["10.0.0.4:27100", "host.example:1", "[::1]:27100", "localhost:65535"] {
             assert!(check_address(good).is_ok(), "{good}");
         }
-        for bad in ["", "host", "host:", "host:0", "host:70000", ":1", "0.0.0.0:1", "[::]:1", "a b:1", "u@h:1", "h:1/x"]
-        {
+        for bad in [
+            "",
+            "host",
+            "host:",
+            "host:0",
+            "host:70000",
+            ":1",
+            "0.0.0.0:1",
+            "[::]:1",
+            "a b:1",
+            "u@h:1",
+            "h:1/x",
+        ] {
             assert!(check_address(bad).is_err(), "{bad}");
         }
     }

@@ -3,11 +3,10 @@
 //! openraft's trigger says nothing of what became of it, and from then on the leader takes no writes until somebody is
 //! elected. So the way is smoothed first (the successor answers, and has nearly everything), and the result is watched.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use coffer_proto::v1::TransferLeaderResponse;
 use coffer_storage::raft::{Raft, TypeConfig};
-use openraft::{RaftMetrics, async_runtime::watch::WatchReceiver};
+use openraft::{Instant as _, RaftMetrics, async_runtime::watch::WatchReceiver};
 use tokio::time::{Instant, timeout_at};
 
 use super::super::{
@@ -52,15 +51,10 @@ impl From<HandOverError> for ServiceError {
     }
 }
 
-/// Answers the call.
-pub async fn transfer(
-    serving: &Serving,
-    to: u64,
-    deadline: &Deadline,
-) -> Result<TransferLeaderResponse, ServiceError> {
+/// Answers the call: who leads now. `to` is 0 for the voter that is furthest.
+pub async fn transfer(serving: Arc<Serving>, to: u64, deadline: Deadline) -> Result<u64, ServiceError> {
     let to = (to != 0).then_some(to);
-    let leader_id = hand_over(&serving.raft, to, deadline.left()).await?;
-    Ok(TransferLeaderResponse { leader_id })
+    Ok(hand_over(&serving.raft, to, deadline.left()).await?)
 }
 
 /// Hands leadership to member `to`, or to the voter that is furthest, and waits until it leads; answers who does. Where
@@ -68,7 +62,7 @@ pub async fn transfer(
 ///
 /// # Errors
 /// This member does not lead, there is no fit successor, or it did not take over in time.
-pub async fn hand_over(raft: &Raft, to: Option<u64>, limit: Duration) -> Result<u64, HandOverError> {
+pub(super) async fn hand_over(raft: &Raft, to: Option<u64>, limit: Duration) -> Result<u64, HandOverError> {
     let deadline = Instant::now() + limit;
     let metrics = raft.metrics().borrow_watched().clone();
     let this = metrics.id;
@@ -87,9 +81,9 @@ pub async fn hand_over(raft: &Raft, to: Option<u64>, limit: Duration) -> Result<
     .await?;
     match taken.and_then(|metrics| metrics.current_leader) {
         Some(leader) if leader != this && to.is_none_or(|to| to == leader) => Ok(leader),
-        Some(leader) if leader != this => Err(HandOverError::NotTaken(format!(
-            "member {leader} was elected instead of member {successor}"
-        ))),
+        Some(leader) if leader != this => {
+            Err(HandOverError::NotTaken(format!("member {leader} was elected instead of member {successor}")))
+        }
         Some(_) | None => Err(HandOverError::NotTaken(format!(
             "member {successor} did not take over in time; it or another member will be elected"
         ))),
@@ -97,7 +91,7 @@ pub async fn hand_over(raft: &Raft, to: Option<u64>, limit: Duration) -> Result<
 }
 
 /// Who leads, as far as a member knows.
-pub fn leader_hint(metrics: &RaftMetrics<TypeConfig>) -> LeaderHint {
+pub(super) fn leader_hint(metrics: &RaftMetrics<TypeConfig>) -> LeaderHint {
     let address = metrics
         .current_leader
         .and_then(|id| metrics.membership_config.membership().get_node(&id))
@@ -122,7 +116,9 @@ fn choose(metrics: &RaftMetrics<TypeConfig>, to: Option<u64>) -> Result<u64, Han
             .filter(|id| answers(metrics, *id))
             .max_by_key(|id| matched(metrics, *id))
             .ok_or_else(|| {
-                HandOverError::NoSuccessor("there is no other voter that answers, so nobody can take over".to_owned())
+                HandOverError::NoSuccessor(
+                    "there is no other voter that answers, so nobody can take over".to_owned(),
+                )
             }),
     }
 }
@@ -133,13 +129,13 @@ fn matched(metrics: &RaftMetrics<TypeConfig>, id: u64) -> Option<u64> {
 }
 
 /// Whether the leader heard of a member a moment ago.
-pub fn answers(metrics: &RaftMetrics<TypeConfig>, id: u64) -> bool {
+pub(super) fn answers(metrics: &RaftMetrics<TypeConfig>, id: u64) -> bool {
     let heard = metrics.heartbeat.as_ref().and_then(|heard| heard.get(&id).copied().flatten());
     heard.is_some_and(|at| at.elapsed() < MAX_SILENCE)
 }
 
 /// Whether a member holds what this one does, a few entries aside.
-pub fn has_caught_up(metrics: &RaftMetrics<TypeConfig>, id: u64) -> bool {
+pub(super) fn has_caught_up(metrics: &RaftMetrics<TypeConfig>, id: u64) -> bool {
     let last = metrics.last_log_index.unwrap_or(0);
     matched(metrics, id).is_some_and(|matched| matched + MAX_LAG >= last)
 }
@@ -162,7 +158,7 @@ async fn await_fit(raft: &Raft, successor: u64, deadline: Instant) -> Result<(),
 }
 
 /// Waits until the metrics are as wanted; `None` at the deadline.
-pub async fn wait(
+pub(super) async fn wait(
     raft: &Raft,
     deadline: Instant,
     wanted: impl Fn(&RaftMetrics<TypeConfig>) -> bool,

@@ -112,17 +112,17 @@ impl CursorTask {
             }
             first = false;
             let batch = FindResponse { documents, applied_index: self.applied_index };
-            if !send(sender, Item::Batch(batch)).await? {
+            if !send(sender, Item::Batch(batch), PATIENCE).await? {
                 return Ok(());
             }
         }
         if first {
             let batch = FindResponse { documents: Vec::new(), applied_index: self.applied_index };
-            if !send(sender, Item::Batch(batch)).await? {
+            if !send(sender, Item::Batch(batch), PATIENCE).await? {
                 return Ok(());
             }
         }
-        send(sender, Item::End).await?;
+        send(sender, Item::End, PATIENCE).await?;
         Ok(())
     }
 
@@ -142,8 +142,8 @@ impl CursorTask {
 }
 
 /// False when the client is gone.
-async fn send(sender: &mpsc::Sender<Item>, item: Item) -> Result<bool, ServiceError> {
-    match timeout(PATIENCE, sender.send(item)).await {
+async fn send(sender: &mpsc::Sender<Item>, item: Item, patience: Duration) -> Result<bool, ServiceError> {
+    match timeout(patience, sender.send(item)).await {
         Ok(Ok(())) => Ok(true),
         Ok(Err(_)) => Ok(false),
         Err(_) => Err(ServiceError::Deadline("the client read on: cursors that are not read are closed")),
@@ -221,14 +221,15 @@ mod tests {
         assert_eq!(answer.next().await.unwrap().unwrap_err().code(), tonic::Code::DeadlineExceeded);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_client_that_does_not_read_is_given_up() {
         let (sender, answer) = stream();
+        let patience = Duration::from_millis(50);
         for _ in 0..QUEUE {
-            assert!(send(&sender, Item::End).await.unwrap());
+            assert!(send(&sender, Item::End, patience).await.unwrap());
         }
-        assert!(matches!(send(&sender, Item::End).await, Err(ServiceError::Deadline(_))));
+        assert!(matches!(send(&sender, Item::End, patience).await, Err(ServiceError::Deadline(_))));
         drop(answer);
-        assert!(!send(&sender, Item::End).await.unwrap());
+        assert!(!send(&sender, Item::End, patience).await.unwrap());
     }
 }

@@ -29,13 +29,13 @@ pub async fn find(
     metadata: &MetadataMap,
     request: FindRequest,
 ) -> Result<FindStream, ServiceError> {
-    let FindRequest {
-        database, collection, filter, projection, sort, skip, limit, batch_size, read_concern,
-    } = request;
+    let FindRequest { database, collection, filter, projection, sort, skip, limit, batch_size, read_concern } =
+        request;
     validate_namespace(&database, &collection)?;
     let filter = optional_document("filter", &filter)?;
     Filter::parse(&filter).map_err(|error| Refusal::from(error).within("filter"))?;
-    let projection = specification("projection", &projection, |document| Projection::parse(document).map(drop))?;
+    let projection =
+        specification("projection", &projection, |document| Projection::parse(document).map(drop))?;
     let sort = specification("sort", &sort, |document| Sort::parse(document).map(drop))?;
     let deadline = Deadline::of(metadata, context.member.limits())?;
     let serving = context.serving()?;

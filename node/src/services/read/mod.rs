@@ -18,12 +18,17 @@ pub use find::find;
 pub use list::{list_collections, list_databases};
 
 /// Waits until this member may answer a read of that freshness.
-async fn await_freshness(serving: &Arc<Serving>, concern: i32, deadline: &Deadline) -> Result<(), ServiceError> {
+async fn await_freshness(
+    serving: &Arc<Serving>,
+    concern: i32,
+    deadline: &Deadline,
+) -> Result<(), ServiceError> {
     match ReadConcern::try_from(concern) {
         Ok(ReadConcern::Linearizable) => linearize(&serving.raft, deadline).await,
         Ok(ReadConcern::Local) => Ok(()),
         Err(_) => {
-            Err(Refusal::argument(format!("{concern} is no read concern; 0 is linearizable, 1 is local")).into())
+            Err(Refusal::argument(format!("{concern} is no read concern; 0 is linearizable, 1 is local"))
+                .into())
         }
     }
 }

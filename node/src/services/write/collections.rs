@@ -3,9 +3,7 @@
 use coffer_document::validate_namespace;
 use coffer_proto::{
     internal::v1::{CreateCollection, DropCollection, command::Action},
-    v1::{
-        CreateCollectionRequest, CreateCollectionResponse, DropCollectionRequest, DropCollectionResponse,
-    },
+    v1::{CreateCollectionRequest, CreateCollectionResponse, DropCollectionRequest, DropCollectionResponse},
 };
 use tonic::metadata::MetadataMap;
 
