@@ -6,21 +6,21 @@
 //!   Staged keys alone are in memory only, by their nature.
 //! - Changes come one after the other; readers never wait for a disk.
 
+mod forge;
+mod open;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use self::forge::{new_key, wrap_key};
 use crate::keystore::{
-    CmkWrap, DatabaseEntry, Disk, KeyEntry, KeystoreBody, KeystoreError, KeystoreFile, MasterEntry, RealDisk,
-    UnsealError, check_identity, encode_plain, encode_sealed,
+    DatabaseEntry, KeyEntry, KeystoreBody, KeystoreError, KeystoreFile, encode_plain, encode_sealed,
 };
-use crate::kms::{EncryptionContext, Kms};
-use crate::secret::{KeyKind, MacKey, SecretArena, SecretKey, WrapError, WrapPlace, wrap_proven};
-use crate::timestamp::Timestamp;
+use crate::secret::{MacKey, SecretArena, SecretKey};
 use crate::{
-    ClusterId, DataKey, DatabaseId, Generation, Incarnation, KeyOwner, KeyVersion, KeyringReport,
-    KeystoreParams, MemberId, StagedKey, WrapInfo,
+    ClusterId, DataKey, DatabaseId, Generation, Incarnation, KeyOwner, KeyVersion, KeyringReport, MemberId,
+    StagedKey, WrapInfo,
 };
 
 type Keys = HashMap<KeyOwner, BTreeMap<KeyVersion, Arc<DataKey>>>;
@@ -70,143 +70,6 @@ struct Master {
 }
 
 impl Keyring {
-    /// Makes a new keystore with a new master key and raft key at `path` (the file; its directory
-    /// is made if need be). The service is proven by a wrap and an unwrap before any file is made.
-    /// The incarnation is 0 until [`Keyring::next_incarnation`], the generation 1.
-    ///
-    /// # Errors
-    /// When the service refuses or cannot be reached, when there is a keystore already, or when
-    /// the disk fails.
-    pub async fn create(path: &Path, params: KeystoreParams, kms: &dyn Kms) -> Result<Self, UnsealError> {
-        Self::create_on(path, params, kms, Arc::new(RealDisk)).await
-    }
-
-    /// As [`Keyring::create`], on a disk of the caller's.
-    ///
-    /// # Errors
-    /// As [`Keyring::create`].
-    pub async fn create_on(
-        path: &Path,
-        params: KeystoreParams,
-        kms: &dyn Kms,
-        disk: Arc<dyn Disk>,
-    ) -> Result<Self, UnsealError> {
-        let file = KeystoreFile::new(path, disk);
-        file.must_be_absent()?;
-        let arena = SecretArena::new();
-        let (secret, wrap) = make_master(&arena, &params, kms).await?;
-        let KeystoreParams { cluster, member, .. } = params;
-        let key = MasterKey { version: KeyVersion::FIRST, secret };
-        let mac = MacKey::derive(&arena, &key.secret, key.version, &cluster, member)
-            .map_err(KeystoreError::NoKey)?;
-        let mut body = empty_body(cluster, member);
-        body.masters.push(MasterEntry { version: key.version, created: Timestamp::now(), wrap });
-        let master = Master { key, mac };
-        let raft = new_key(&arena, KeyOwner::Raft, KeyVersion::FIRST)?;
-        body.raft.push(wrap_key(&arena, &body, &master, &raft)?);
-        let mut keys = Keys::new();
-        insert(&mut keys, raft);
-        Ok(Self::first(file, body, arena, Some(master), keys)?)
-    }
-
-    /// Makes a new keystore for a member with encryption off.
-    ///
-    /// # Errors
-    /// When there is a keystore already, or when the disk fails.
-    pub fn create_plain(path: &Path, cluster: ClusterId, member: MemberId) -> Result<Self, KeystoreError> {
-        let file = KeystoreFile::new(path, Arc::new(RealDisk));
-        file.must_be_absent()?;
-        Self::first(file, empty_body(cluster, member), SecretArena::new(), None, Keys::new())
-    }
-
-    /// Opens the keystore of a member with encryption off; `None` when there is none.
-    ///
-    /// # Errors
-    /// When the file cannot be read, is damaged, has another format, was made with encryption on,
-    /// or belongs to another cluster or member.
-    pub fn open_plain(
-        path: &Path,
-        cluster: &ClusterId,
-        member: MemberId,
-    ) -> Result<Option<Self>, KeystoreError> {
-        let file = KeystoreFile::new(path, Arc::new(RealDisk));
-        let Some(envelope) = file.load()? else { return Ok(None) };
-        check_identity(&file, &envelope, cluster, member)?;
-        if envelope.is_encrypted() {
-            return Err(KeystoreError::EncryptionIsOn { path: path.to_owned() });
-        }
-        if !envelope.verify_checksum() {
-            return Err(file.damaged("its checksum does not fit").into());
-        }
-        envelope.body.check(false).map_err(|detail| file.damaged(detail))?;
-        Ok(Some(Self::assemble(file, envelope.body, SecretArena::new(), None, Keys::new())))
-    }
-
-    /// Unwraps every key of a keystore whose MAC was checked; the master at `position` wraps and
-    /// authenticates from now on.
-    pub(crate) fn unsealed(
-        file: KeystoreFile,
-        body: KeystoreBody,
-        arena: SecretArena,
-        mut masters: Vec<MasterKey>,
-        position: usize,
-        mac: MacKey,
-    ) -> Result<Self, KeystoreError> {
-        let mut keys = Keys::new();
-        let raft = body.raft.iter().map(|entry| (KeyOwner::Raft, entry));
-        let databases = body
-            .databases
-            .iter()
-            .flat_map(|database| database.keys.iter().map(|entry| (KeyOwner::Database(database.id), entry)));
-        for (owner, entry) in raft.chain(databases) {
-            let place = place(&body, owner, entry.version, entry.wrapped_by);
-            let wrapping = masters
-                .iter()
-                .find(|master| master.version == entry.wrapped_by)
-                .ok_or_else(|| file.damaged(format!("the key of {owner} has no master key")))?;
-            let secret = entry.wrapped.unwrap(&arena, &wrapping.secret, &place);
-            let secret = secret.map_err(|error| match error {
-                WrapError::Refused => {
-                    let version = entry.version;
-                    file.damaged(format!("the key of {owner}, version {version}, does not open")).into()
-                }
-                WrapError::System(error) => KeystoreError::NoKey(error),
-            })?;
-            insert(&mut keys, Arc::new(DataKey::new(owner, entry.version, secret)));
-        }
-        let master = Master { key: masters.swap_remove(position), mac };
-        Ok(Self::assemble(file, body, arena, Some(master), keys))
-    }
-
-    fn first(
-        mut file: KeystoreFile,
-        body: KeystoreBody,
-        arena: SecretArena,
-        master: Option<Master>,
-        keys: Keys,
-    ) -> Result<Self, KeystoreError> {
-        file.prepare_dir()?;
-        file.replace(&encode(&body, master.as_ref()))?;
-        Ok(Self::assemble(file, body, arena, master, keys))
-    }
-
-    fn assemble(
-        file: KeystoreFile,
-        body: KeystoreBody,
-        arena: SecretArena,
-        master: Option<Master>,
-        keys: Keys,
-    ) -> Self {
-        let inner = Inner {
-            cluster: body.cluster.clone(),
-            member: body.member,
-            arena,
-            view: RwLock::new(View { body: Arc::new(body), keys, encrypted: master.is_some() }),
-            writer: Mutex::new(Writer { file, master }),
-        };
-        Self { inner: Arc::new(inner) }
-    }
-
     /// The cluster that the keystore belongs to.
     pub fn cluster_id(&self) -> &ClusterId {
         &self.inner.cluster
@@ -480,76 +343,11 @@ impl fmt::Debug for Keyring {
     }
 }
 
-/// Makes a master key and lets the service wrap it, proven by an unwrap.
-async fn make_master(
-    arena: &SecretArena,
-    params: &KeystoreParams,
-    kms: &dyn Kms,
-) -> Result<(SecretKey, CmkWrap), UnsealError> {
-    let secret = arena.generate().map_err(KeystoreError::NoKey)?;
-    let context = EncryptionContext::node_master_key(&params.cluster, params.member);
-    let region = params.region.clone();
-    let cmk = params.cmk.in_region(&region)?;
-    let wrapped = kms.encrypt(&region, &cmk, secret.bytes(), &context).await?;
-    let proof = kms.decrypt(&region, &cmk, &wrapped.ciphertext, &context).await?;
-    if proof.plaintext.as_slice() != secret.bytes() {
-        return Err(UnsealError::NotProven("the bytes differ"));
-    }
-    let key_material_id = proof.key_material_id.or(wrapped.key_material_id);
-    Ok((secret, CmkWrap { cmk, region, key_material_id, context, ciphertext: wrapped.ciphertext }))
-}
-
-fn empty_body(cluster: ClusterId, member: MemberId) -> KeystoreBody {
-    KeystoreBody {
-        cluster,
-        member,
-        incarnation: Incarnation(0),
-        generation: Generation(1),
-        masters: Vec::new(),
-        raft: Vec::new(),
-        databases: Vec::new(),
-        tombstones: Vec::new(),
-    }
-}
-
 fn encode(body: &KeystoreBody, master: Option<&Master>) -> Vec<u8> {
     match master {
         Some(Master { key, mac }) => encode_sealed(body, mac, key.version),
         None => encode_plain(body),
     }
-}
-
-fn new_key(arena: &SecretArena, owner: KeyOwner, version: KeyVersion) -> Result<Arc<DataKey>, KeystoreError> {
-    let secret = arena.generate().map_err(KeystoreError::NoKey)?;
-    Ok(Arc::new(DataKey::new(owner, version, secret)))
-}
-
-fn wrap_key(
-    arena: &SecretArena,
-    body: &KeystoreBody,
-    master: &Master,
-    key: &DataKey,
-) -> Result<KeyEntry, KeystoreError> {
-    let place = place(body, key.owner(), key.version(), master.key.version);
-    let wrapped = wrap_proven(arena, &master.key.secret, key.secret(), &place);
-    let wrapped = wrapped.map_err(|error| match error {
-        WrapError::System(error) => KeystoreError::NoKey(error),
-        refused @ WrapError::Refused => KeystoreError::NoKey(std::io::Error::other(refused.to_string())),
-    })?;
-    Ok(KeyEntry {
-        version: key.version(),
-        created: Timestamp::now(),
-        wrapped_by: master.key.version,
-        wrapped,
-    })
-}
-
-fn place(body: &KeystoreBody, owner: KeyOwner, version: KeyVersion, wrapped_by: KeyVersion) -> WrapPlace<'_> {
-    let (kind, id) = match owner {
-        KeyOwner::Raft => (KeyKind::Raft, 0),
-        KeyOwner::Database(id) => (KeyKind::Database, id.0),
-    };
-    WrapPlace { cluster: &body.cluster, member: body.member, kind, id, version, wrapped_by }
 }
 
 fn insert(keys: &mut Keys, key: Arc<DataKey>) {
