@@ -45,7 +45,7 @@ async fn a_disabled_cmk_stops_all_members_and_an_enabled_one_brings_them_back() 
         cluster.client_with(ClientOptions { deadline: Duration::from_secs(2), ..Default::default() })?;
     let refused = impatient.database("db").collection("c").insert_one(doc! { "_id": 1 }).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Sealed, "{refused}");
-    cluster.coffer(&["count", &options.database, &options.collection]).await?.ended_with(3)?;
+    cluster.coffer(&["--timeout", "2s", "count", "load.documents"]).await?.ended_with(3)?;
 
     // No one has to start them again.
     cluster.kms().enable()?;
