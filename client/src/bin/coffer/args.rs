@@ -431,8 +431,7 @@ mod tests {
 
     #[test]
     fn endpoints_are_repeated_or_separated_by_commas() {
-        let args =
-            Args::parse_from(["coffer", "--endpoint", "a:1,b:2", "status", "--endpoint", "c:3"]);
+        let args = Args::parse_from(["coffer", "--endpoint", "a:1,b:2", "status", "--endpoint", "c:3"]);
         // A global option given on both sides of the command: the inner one counts.
         assert_eq!(args.global.endpoints, ["c:3"]);
         let args = Args::parse_from(["coffer", "status", "--endpoint", "a:1,b:2", "--endpoint", "c:3"]);

@@ -21,7 +21,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::Args;
-use crate::failure::Failure;
 
 #[tokio::main]
 async fn main() -> ExitCode {

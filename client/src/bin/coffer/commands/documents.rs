@@ -3,9 +3,7 @@
 use std::io::Write;
 
 use bson::Document;
-use coffer_client::{
-    Collection, CountOptions, FindOptions, InsertManyOptions, UpdateOptions,
-};
+use coffer_client::{Collection, CountOptions, FindOptions, InsertManyOptions, UpdateOptions};
 use futures::TryStreamExt;
 use serde_json::{Value, json};
 
@@ -90,9 +88,8 @@ pub async fn insert(cx: &mut Context, args: Insert) -> Result<(), Failure> {
 /// `coffer find`.
 pub async fn find(cx: &mut Context, args: Find) -> Result<(), Failure> {
     let filter = argument("the filter", &args.filter)?;
-    let optional = |what: &str, text: &Option<String>| {
-        text.as_ref().map(|text| argument(what, text)).transpose()
-    };
+    let optional =
+        |what: &str, text: &Option<String>| text.as_ref().map(|text| argument(what, text)).transpose();
     let options = FindOptions {
         projection: optional("the projection", &args.projection)?,
         sort: optional("the sort", &args.sort)?,
@@ -123,10 +120,8 @@ pub async fn count(cx: &mut Context, args: Count) -> Result<(), Failure> {
     let filter = argument("the filter", &args.filter)?;
     let options = CountOptions { read_concern: args.read.into(), ..CountOptions::default() };
     let outcome = collection(cx, &args.namespace).count(&filter, options).await?;
-    cx.output.print(
-        outcome.count,
-        &json!({ "count": outcome.count, "applied_index": outcome.applied_index }),
-    )?;
+    cx.output
+        .print(outcome.count, &json!({ "count": outcome.count, "applied_index": outcome.applied_index }))?;
     Ok(())
 }
 

@@ -31,9 +31,8 @@ pub async fn run(cx: &mut Context, args: Export) -> Result<(), Failure> {
         return Ok(());
     };
     let part = part_of(&path);
-    let cannot = |error: std::io::Error| {
-        Failure::Usage(format!("{} cannot be written: {error}", path.display()))
-    };
+    let cannot =
+        |error: std::io::Error| Failure::Usage(format!("{} cannot be written: {error}", path.display()));
     let mut file = BufWriter::new(File::create(&part).map_err(cannot)?);
     let written = write_all(cursor, &mut file, args.relaxed, &progress).await;
     progress.finish();

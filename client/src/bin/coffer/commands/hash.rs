@@ -39,11 +39,16 @@ pub async fn run(cx: &mut Context, args: Hash) -> Result<(), Failure> {
     let mut at_least = 0;
     let mut answers = Vec::new();
     for _ in 0..ROUNDS {
-        let hashes = join_all(members.iter().map(|(member_id, endpoint)| {
-            let hash = admin.state_hash(endpoint, &args.database, collection, at_least);
-            async move { Ok(Answer { member_id: *member_id, endpoint: endpoint.clone(), hash: hash.await? }) }
-        }))
-        .await;
+        let hashes =
+            join_all(
+                members.iter().map(|(member_id, endpoint)| {
+                    let hash = admin.state_hash(endpoint, &args.database, collection, at_least);
+                    async move {
+                        Ok(Answer { member_id: *member_id, endpoint: endpoint.clone(), hash: hash.await? })
+                    }
+                }),
+            )
+            .await;
         answers = hashes.into_iter().collect::<Result<Vec<_>, Failure>>()?;
         let indexes = || answers.iter().map(|answer| answer.hash.database_index);
         let newest = indexes().max().unwrap_or_default();
@@ -54,7 +59,8 @@ pub async fn run(cx: &mut Context, args: Hash) -> Result<(), Failure> {
     }
     let verdict = compare(&answers);
     let name = |collection: &str| format!("{}.{collection}", args.database);
-    let mut rows = table(&["COLLECTION", "MEMBER", "ENDPOINT", "DOCUMENTS", "AT INDEX", "SHA-256"], &[1, 3, 4]);
+    let mut rows =
+        table(&["COLLECTION", "MEMBER", "ENDPOINT", "DOCUMENTS", "AT INDEX", "SHA-256"], &[1, 3, 4]);
     for answer in &answers {
         for entry in &answer.hash.collections {
             rows.add_row([

@@ -17,8 +17,7 @@ pub async fn run(cx: &mut Context) -> Result<(), Failure> {
     let admin = cx.client.admin();
     // Learns of the members that were not named.
     let endpoints: Vec<String> = admin.status_all().await.into_iter().map(|report| report.endpoint).collect();
-    let answers =
-        futures::future::join_all(endpoints.iter().map(|endpoint| admin.keys(endpoint))).await;
+    let answers = futures::future::join_all(endpoints.iter().map(|endpoint| admin.keys(endpoint))).await;
     let mut trees = Vec::new();
     let mut json = Vec::new();
     let mut failures = Vec::new();
@@ -68,9 +67,8 @@ fn tree(endpoint: &str, keys: &KeysResponse) -> String {
         text.push_str("└─ no keys: encryption is OFF\n");
     }
     let named: Vec<String> = keys.keys.iter().map(short_name).collect();
-    let roots: Vec<usize> = (0..named.len())
-        .filter(|at| !named.contains(&keys.keys[*at].wrapped_by))
-        .collect();
+    let roots: Vec<usize> =
+        (0..named.len()).filter(|at| !named.contains(&keys.keys[*at].wrapped_by)).collect();
     draw(&mut text, keys, &named, &roots, "", 0);
     for destroyed in &keys.destroyed {
         let _ = writeln!(
@@ -82,7 +80,14 @@ fn tree(endpoint: &str, keys: &KeysResponse) -> String {
     text
 }
 
-fn draw(text: &mut String, keys: &KeysResponse, named: &[String], level: &[usize], indent: &str, depth: usize) {
+fn draw(
+    text: &mut String,
+    keys: &KeysResponse,
+    named: &[String],
+    level: &[usize],
+    indent: &str,
+    depth: usize,
+) {
     for (position, at) in level.iter().enumerate() {
         let last = position + 1 == level.len();
         let _ = writeln!(text, "{indent}{} {}", if last { "└─" } else { "├─" }, describe(&keys.keys[*at]));
@@ -119,7 +124,8 @@ fn describe(key: &KeyInfo) -> String {
         let _ = write!(text, ", made {}", key.created);
     }
     if !key.wrapped_by.is_empty() {
-        let _ = write!(text, ", wrapped by {}", if key.level == "master" { "the CMK" } else { &key.wrapped_by });
+        let _ =
+            write!(text, ", wrapped by {}", if key.level == "master" { "the CMK" } else { &key.wrapped_by });
     }
     if !key.key_material_id.is_empty() {
         let _ = write!(text, " (material {}…)", key.key_material_id.chars().take(12).collect::<String>());

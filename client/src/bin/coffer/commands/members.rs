@@ -40,9 +40,10 @@ pub async fn run(cx: &mut Context, args: Member) -> Result<(), Failure> {
 async fn list(cx: &mut Context) -> Result<(), Failure> {
     let reports = cx.client.admin().status_all().await;
     let answers: Vec<_> = reports.iter().filter_map(|report| report.status.as_ref().ok()).collect();
-    let best = answers.iter().filter(|status| !status.members.is_empty()).max_by_key(|status| {
-        (status.term, status.role() == coffer_client::status::RaftRole::Leader)
-    });
+    let best = answers
+        .iter()
+        .filter(|status| !status.members.is_empty())
+        .max_by_key(|status| (status.term, status.role() == coffer_client::status::RaftRole::Leader));
     let Some(best) = best else {
         let why: Vec<_> = reports
             .iter()

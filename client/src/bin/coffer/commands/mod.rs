@@ -31,8 +31,6 @@ pub struct Context {
     pub client: Client,
     /// Where results go.
     pub output: Output,
-    /// How long a call may take.
-    pub timeout: Duration,
 }
 
 impl Context {
@@ -43,7 +41,7 @@ impl Context {
             learn_members: !global.only_endpoints,
             ..ClientOptions::new(global.endpoints.iter().cloned())
         })?;
-        Ok(Self { client, output: Output::new(global.output), timeout: global.timeout })
+        Ok(Self { client, output: Output::new(global.output) })
     }
 }
 

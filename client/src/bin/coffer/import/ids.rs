@@ -70,14 +70,17 @@ mod tests {
     fn a_field_can_give_the_id() {
         let document = with_id(doc! { "a": { "b": "x" } }, 0, Some("a.b")).unwrap();
         assert_eq!(document, doc! { "_id": "x", "a": { "b": "x" } });
-        for wrong in [doc! { "b": 1 }, doc! { "a": 1 }, doc! { "a": { "b": [] } }, doc! { "a": { "b": Bson::Null } }] {
+        for wrong in
+            [doc! { "b": 1 }, doc! { "a": 1 }, doc! { "a": { "b": [] } }, doc! { "a": { "b": Bson::Null } }]
+        {
             assert!(with_id(wrong, 0, Some("a.b")).is_err());
         }
     }
 
     #[test]
     fn a_derived_id_follows_from_position_and_content_alone() {
-        let id = |document, position| with_id(document, position, None).unwrap().get_object_id("_id").unwrap();
+        let id =
+            |document, position| with_id(document, position, None).unwrap().get_object_id("_id").unwrap();
         let first = id(doc! { "a": 1 }, 0);
         // Written down, so that a later version imports the same file without duplicates.
         assert_eq!(first.to_hex(), "00000000f65e75c5f6bec33a");

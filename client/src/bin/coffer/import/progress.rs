@@ -37,7 +37,11 @@ impl Progress {
     pub fn documents(&self, documents: u64) {
         // Text is made only where it is shown, and not for each of millions.
         if !self.bar.is_hidden() && (documents.is_multiple_of(100) || documents < 100) {
-            self.bar.set_message(format!("{} documents, {}/s", grouped(documents), grouped(self.rate(documents))));
+            self.bar.set_message(format!(
+                "{} documents, {}/s",
+                grouped(documents),
+                grouped(self.rate(documents))
+            ));
         }
     }
 

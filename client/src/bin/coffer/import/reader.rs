@@ -51,9 +51,11 @@ impl Reader {
         let counted = BufReader::with_capacity(1 << 16, Counted { source, read: read.clone() });
         let (sender, documents) = mpsc::channel(READ_AHEAD);
         tokio::task::spawn_blocking(move || {
-            let mut send = |value| to_document(value).and_then(|document| {
-                sender.blocking_send(Ok(document)).map_err(|_| "nobody takes the documents".to_owned())
-            });
+            let mut send = |value| {
+                to_document(value).and_then(|document| {
+                    sender.blocking_send(Ok(document)).map_err(|_| "nobody takes the documents".to_owned())
+                })
+            };
             if let Err(error) = read_documents(counted, steps.as_deref(), &mut send) {
                 // Nobody there to take the reason: the writes have failed, and that is reported.
                 let _ = sender.blocking_send(Err(error));
