@@ -295,3 +295,35 @@ fn readers_and_writers_at_once() {
     let db = open(disk(), keys(1), dir.path()).unwrap();
     assert_eq!(verify(&db).unwrap(), 10_600);
 }
+
+#[test]
+fn blob_files_are_sealed_and_an_instance_can_be_destroyed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    let mut options = options(disk(), keys(1));
+    options.set_enable_blob_files(true);
+    options.set_min_blob_size(50);
+    let db = DB::open(&options, &path).unwrap();
+    load(&db, 0..5_000);
+    db.flush().unwrap();
+    assert_eq!(verify(&db).unwrap(), 5_000);
+    drop(db);
+    assert!(files(&path).iter().any(|f| f.extension().is_some_and(|e| e == "blob")));
+    assert_eq!(markers_found(&path), 0);
+    let db = DB::open(&options, &path).unwrap();
+    assert_eq!(verify(&db).unwrap(), 5_000);
+    drop(db);
+    DB::destroy(&options, &path).unwrap();
+    assert!(!path.exists() || files(&path).is_empty());
+}
+
+#[test]
+fn the_options_file_is_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(disk(), keys(1), dir.path()).unwrap());
+    let env = coffer_storage::sealed_fs::sealed_env(disk(), keys(1), 16).unwrap();
+    let cache = rocksdb::Cache::new_lru_cache(1 << 20);
+    let (options, families) = rocksdb::Options::load_latest(dir.path(), env, false, cache).unwrap();
+    assert_eq!(families.len(), 1);
+    drop(options);
+}

@@ -10,7 +10,7 @@
 
 #![allow(unsafe_code)] // wiping a key object that has no wipe of its own; see `Drop`
 
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, MaybeUninit};
 
 use hkdf::Hkdf;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, Tag, UnboundKey};
@@ -94,19 +94,25 @@ impl FileCipher {
     }
 }
 
+impl FileCipher {
+    /// Overwrites the key object; the cipher is good for nothing afterwards but to be dropped.
+    fn wipe(&mut self) {
+        self.object().zeroize();
+    }
+
+    /// The bytes of the key object, expanded key and hash key among them.
+    fn object(&mut self) -> &mut [MaybeUninit<u8>] {
+        let object: *mut ManuallyDrop<LessSafeKey> = &mut *self.key;
+        // SAFETY: the box owns these bytes, which may be padding and so are not read as values.
+        // Overwriting them runs no destructor on zeros: `ManuallyDrop` keeps it from running (there
+        // is none to run: the object holds arrays and a reference to a static).
+        unsafe { std::slice::from_raw_parts_mut(object.cast(), size_of::<LessSafeKey>()) }
+    }
+}
+
 impl Drop for FileCipher {
     fn drop(&mut self) {
-        let object: *mut ManuallyDrop<LessSafeKey> = &mut *self.key;
-        // SAFETY: the box owns these bytes and nobody reads the key again: `ManuallyDrop` keeps its
-        // destructor (there is none to run: it holds arrays and a reference to a static) from
-        // running on the zeros.
-        let bytes = unsafe {
-            std::slice::from_raw_parts_mut(
-                object.cast::<std::mem::MaybeUninit<u8>>(),
-                size_of::<LessSafeKey>(),
-            )
-        };
-        bytes.zeroize();
+        self.wipe();
     }
 }
 
@@ -144,6 +150,19 @@ mod tests {
         assert_eq!(other.open([3; 12], b"place", &mut copy, tag), Err(Unauthentic));
         cipher.open([3; 12], b"place", &mut data, tag).unwrap();
         assert_eq!(&data, b"some bytes");
+    }
+
+    #[test]
+    fn a_dropped_key_object_is_blank() {
+        let (mut cipher, _) = cipher(1);
+        let words = |cipher: &mut FileCipher| -> usize {
+            // SAFETY: the words read are of the key's arrays, which are initialised throughout.
+            let bytes = cipher.object().as_ptr();
+            (0..256).filter(|i| unsafe { bytes.add(*i).read().assume_init() } != 0).count()
+        };
+        assert!(words(&mut cipher) > 128, "the expanded key stands here");
+        cipher.wipe();
+        assert_eq!(words(&mut cipher), 0);
     }
 
     #[test]

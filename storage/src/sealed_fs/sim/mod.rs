@@ -24,3 +24,6 @@ mod sim_file;
 
 pub use fault::{Fault, FaultKind, OpKind};
 pub use sim_disk::SimDisk;
+
+#[cfg(test)]
+mod tests;
