@@ -34,8 +34,7 @@ needs-build:
 
 build: needs-build ## Build cofferd and coffer into ./bin
 	$(CARGO) build --locked --workspace --bins
-	@mkdir -p bin
-	@for program in cofferd coffer; do scripts/install-program.sh "$(CARGO_TARGET_DIR)/debug/$$program" "bin/$$program"; done
+	@scripts/install-programs.sh "$(CARGO_TARGET_DIR)/debug" bin
 	@echo "built bin/cofferd and bin/coffer"
 
 demo: build ## Three members under a development key, killed, locked out and brought back (KEEP=1 leaves them running)
@@ -45,9 +44,12 @@ demo: build ## Three members under a development key, killed, locked out and bro
 demo-stop: ## Stop the members that `make demo KEEP=1` left running
 	@scripts/demo.sh stop
 
-test: build ## Run every test
+# The programs are built together with the tests here: what only tests ask of a dependency would else build it twice.
+test: needs-build ## Run every test
 	@scripts/need.sh python
 	@scripts/emulator-venv.sh "$(EMULATOR_REQUIREMENTS)" "$(COFFER_EMULATOR_PYTHON)"
+	$(CARGO) build --locked --workspace --bins --tests
+	@scripts/install-programs.sh "$(CARGO_TARGET_DIR)/debug" bin
 ifneq ($(NEXTEST),)
 	$(CARGO) nextest run --locked --workspace --no-fail-fast
 else
