@@ -99,13 +99,15 @@ impl Opener {
             OpenKind::Log => {
                 options.set_write_buffer_size(LOG_MEMTABLE_BYTES);
                 options.set_manual_wal_flush(true);
+                sealed_fs::harden_options(&mut options);
             }
             OpenKind::Database => {
                 options.set_write_buffer_size(DATABASE_MEMTABLE_BYTES);
                 options.set_write_buffer_manager(&self.write_buffers);
+                sealed_fs::harden_options(&mut options);
+                sealed_fs::allow_missing_wal(&mut options);
             }
         }
-        sealed_fs::harden_options(&mut options);
         Ok(options)
     }
 
