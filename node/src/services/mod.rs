@@ -25,6 +25,8 @@ mod refusal;
 mod request_metrics;
 mod retry_token;
 pub mod status;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use admin::AdminService;

@@ -1,0 +1,253 @@
+//! The replica set itself.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use coffer_keyring::{
+    ClusterId, Keyring, KeystoreParams, MemberId,
+    kms::{
+        KeyArn, Region,
+        local::{LocalKms, LocalKmsAdmin},
+    },
+};
+use coffer_proto::{
+    v1::{admin_client::AdminClient, documents_client::DocumentsClient},
+    wire::MAX_CLIENT_MESSAGE_BYTES,
+};
+use coffer_storage::{
+    Checkpointer, CheckpointerHandle, Engine, LogStore, StateMachine, StorageOptions, raft::Raft,
+};
+use openraft::{BasicNode, Config, SnapshotPolicy, async_runtime::watch::WatchReceiver};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tonic::transport::Channel;
+
+use super::until;
+use crate::{
+    member::{KmsStatus, Limits, Member, MemberIdentity, MemberState, Serving},
+    raft::Network,
+    server,
+};
+
+/// A member that serves.
+pub struct TestMember {
+    pub id: u64,
+    pub address: String,
+    pub member: Arc<Member>,
+    checkpointer: CheckpointerHandle,
+    server: JoinHandle<Result<(), tonic::transport::Error>>,
+}
+
+/// A replica set.
+pub struct ReplicaSet {
+    pub cluster: ClusterId,
+    pub members: Vec<TestMember>,
+    folder: TempDir,
+    cmk: KeyArn,
+    limits: Limits,
+    max_log_bytes: u64,
+}
+
+/// Limits that no test reaches that is not about them.
+pub fn limits() -> Limits {
+    Limits {
+        max_concurrent_writes: 64,
+        max_queued_writes: 64,
+        max_concurrent_reads: 16,
+        max_queued_reads: 64,
+        max_open_cursors: 16,
+        default_deadline: Duration::from_secs(20),
+        max_deadline: Duration::from_secs(60),
+    }
+}
+
+impl ReplicaSet {
+    /// Three members that have elected a leader.
+    pub async fn start() -> Self {
+        Self::start_with(3, limits(), 1 << 30).await
+    }
+
+    /// `count` members with these limits, whose logs are bounded by `max_log_bytes`.
+    pub async fn start_with(count: u64, limits: Limits, max_log_bytes: u64) -> Self {
+        let folder = TempDir::new().unwrap();
+        let cmk = LocalKmsAdmin::new(&folder.path().join("kms")).create(&region(), false).unwrap();
+        let cluster = ClusterId::generate();
+        let mut set = Self { cluster, members: Vec::new(), folder, cmk, limits, max_log_bytes };
+        for id in 1..=count {
+            set.add_process(id).await;
+        }
+        let members: BTreeMap<u64, BasicNode> =
+            set.members.iter().map(|member| (member.id, BasicNode::new(&member.address))).collect();
+        set.members[0].raft().initialize(members).await.unwrap();
+        set.leader().await;
+        set
+    }
+
+    /// Starts a member that belongs to no replica set yet.
+    pub async fn add_process(&mut self, id: u64) -> &TestMember {
+        let kms = LocalKms::open(&self.folder.path().join("kms")).unwrap();
+        let folder = self.folder.path().join(id.to_string());
+        std::fs::create_dir_all(&folder).unwrap();
+        let params = KeystoreParams {
+            cluster: self.cluster.clone(),
+            member: MemberId(id),
+            cmk: self.cmk.clone(),
+            region: region(),
+        };
+        let path = folder.join("keyring").join("keystore.json");
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let keyring = Keyring::create(&path, params, &kms).await.unwrap();
+        let member =
+            TestMember::start(id, self.cluster.clone(), &folder, keyring, self.limits, self.max_log_bytes)
+                .await;
+        self.members.push(member);
+        self.members.last().unwrap()
+    }
+
+    /// The member that leads, by its own word, and can write.
+    pub async fn leader(&self) -> &TestMember {
+        until("a leader", || async { self.leads().is_some() }).await;
+        self.leads().unwrap_or_else(|| panic!("leadership is lost again"))
+    }
+
+    fn leads(&self) -> Option<&TestMember> {
+        self.members.iter().find(|member| {
+            let metrics = member.raft().metrics().borrow_watched().clone();
+            metrics.state.is_leader()
+                && metrics.current_leader == Some(member.id)
+                && metrics.last_quorum_acked.is_some()
+        })
+    }
+
+    /// A member that does not lead and knows who does.
+    pub async fn follower(&self) -> &TestMember {
+        let leader = self.leader().await.id;
+        let follower = self.members.iter().find(|member| member.id != leader).unwrap();
+        until("a follower that knows the leader", || async {
+            follower.raft().metrics().borrow_watched().current_leader == Some(leader)
+        })
+        .await;
+        follower
+    }
+
+    pub fn member(&self, id: u64) -> &TestMember {
+        self.members.iter().find(|member| member.id == id).unwrap()
+    }
+
+    /// Waits until every member has applied `index`.
+    pub async fn applied_everywhere(&self, index: u64) {
+        for member in &self.members {
+            let mut applied = member.serving().engine.applied_index();
+            tokio::time::timeout(super::PATIENCE, applied.wait_for(|applied| *applied >= index))
+                .await
+                .unwrap_or_else(|_| panic!("member {} has not applied {index}", member.id))
+                .unwrap();
+        }
+    }
+
+    /// Stops all members.
+    pub async fn stop(self) {
+        for member in self.members {
+            member.stop().await;
+        }
+    }
+}
+
+impl TestMember {
+    async fn start(
+        id: u64,
+        cluster: ClusterId,
+        folder: &Path,
+        keyring: Keyring,
+        limits: Limits,
+        max_log_bytes: u64,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let identity =
+            MemberIdentity { cluster_id: cluster, member_id: MemberId(id), address: address.clone() };
+        let member = Member::new(identity, limits, KmsStatus::disabled());
+        let mut options = StorageOptions::new(folder);
+        options.max_log_bytes = max_log_bytes;
+        let log = LogStore::open(&options, &keyring).unwrap();
+        member.set_log(log.clone());
+        member.set_incarnation(keyring.next_incarnation().unwrap().0);
+        let engine = Engine::recover(&options, &keyring, &log).unwrap();
+        let network = Network::new(member.clone());
+        let machine = StateMachine::new(engine.clone());
+        let raft = Raft::build(id, Arc::new(config()), network, log.clone(), machine).await.unwrap();
+        let server = server::spawn(member.clone(), listener, 1000).unwrap();
+        raft.run();
+        let checkpointer = Checkpointer::spawn(engine.clone(), log.clone(), raft.clone());
+        member.serve(Serving { raft, engine, log, keyring, since: std::time::Instant::now() });
+        Self { id, address, member, checkpointer, server }
+    }
+
+    pub fn serving(&self) -> Arc<Serving> {
+        self.member.serving().unwrap()
+    }
+
+    pub fn raft(&self) -> Raft {
+        self.serving().raft.clone()
+    }
+
+    /// The last index of its log.
+    pub fn last_index(&self) -> u64 {
+        self.raft().metrics().borrow_watched().last_log_index.unwrap_or(0)
+    }
+
+    /// The term that it is in.
+    pub fn term(&self) -> u64 {
+        self.raft().metrics().borrow_watched().current_term
+    }
+
+    pub fn documents(&self) -> DocumentsClient<Channel> {
+        DocumentsClient::new(self.channel())
+            .max_decoding_message_size(MAX_CLIENT_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_CLIENT_MESSAGE_BYTES)
+    }
+
+    pub fn admin(&self) -> AdminClient<Channel> {
+        AdminClient::new(self.channel())
+    }
+
+    fn channel(&self) -> Channel {
+        Channel::from_shared(format!("http://{}", self.address)).unwrap().connect_lazy()
+    }
+
+    /// Nobody reaches this member any more.
+    pub async fn cut_off(&self) {
+        self.server.abort();
+        self.member.drain();
+    }
+
+    async fn stop(self) {
+        let serving = self.serving();
+        self.member.enter(MemberState::Stopping, "the test is over");
+        self.member.drain();
+        serving.raft.shutdown().await.unwrap();
+        self.checkpointer.stop().await;
+        serving.engine.close();
+        serving.log.close().unwrap();
+        self.server.abort();
+    }
+}
+
+fn region() -> Region {
+    Region::parse("eu-central-1").unwrap()
+}
+
+/// As the daemon has it, with timings for loopback under load.
+fn config() -> Config {
+    Config {
+        heartbeat_interval: 100,
+        election_timeout_min: 700,
+        election_timeout_max: 1400,
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: u64::MAX,
+        enable_pre_vote: Some(true),
+        enable_leader_restore: Some(false),
+        ..Config::default()
+    }
+    .validate()
+    .unwrap()
+}
