@@ -7,5 +7,7 @@ mod golden_tests;
 mod node;
 mod power_loss_tests;
 mod recovery_tests;
+mod replica_set;
+mod replica_set_tests;
 
 pub use node::TestNode;
