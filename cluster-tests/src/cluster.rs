@@ -132,6 +132,23 @@ impl Cluster {
         Ok(self.member_mut(id))
     }
 
+    /// Makes and starts a member under a new id, and adds it to the replica set as one that does not vote yet.
+    ///
+    /// # Errors
+    /// Where it does not answer, or the replica set does not take it.
+    pub async fn join(&mut self, id: u64) -> anyhow::Result<()> {
+        let member = self.new_member(id)?;
+        member.start()?;
+        let member = self.member(id);
+        wait_for(&format!("member {id} to answer"), Duration::from_secs(15), async || {
+            member.status().await.map(drop).map_err(|error| format!("{error:#}"))
+        })
+        .await
+        .with_context(|| self.log_tails())?;
+        self.client()?.admin().add_member(id, member.address()).await.context("adding a member")?;
+        Ok(())
+    }
+
     /// Forgets a member that has been removed: it no longer counts for [`Cluster::wait_serving`] and the invariants.
     pub fn forget(&mut self, id: u64) {
         self.members.retain(|member| member.id() != id);

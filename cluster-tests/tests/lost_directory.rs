@@ -43,11 +43,8 @@ async fn a_lost_member_is_replaced_under_a_new_id() -> anyhow::Result<()> {
     assert!(said.contains("new id"), "it does not say how to rejoin: {said}");
 
     // The way back: a new id.
-    let newcomer = cluster.new_member(4)?;
-    newcomer.start()?;
-    let address = newcomer.address().to_owned();
+    cluster.join(4).await?;
     let admin = client.admin();
-    admin.add_member(4, &address).await?;
     // It takes in a snapshot while writes go on.
     let load = Load::start(&client, &LoadOptions { first_writer: 100, ..options.clone() }, &mut rng);
     cluster.wait_serving(SOON).await?;

@@ -104,10 +104,7 @@ async fn write_everywhere(
         if status.purged_index > 10 { Ok(()) } else { Err(format!("purged up to {}", status.purged_index)) }
     })
     .await?;
-    let newcomer = cluster.new_member(4)?;
-    newcomer.start()?;
-    let address = newcomer.address().to_owned();
-    client.admin().add_member(4, &address).await?;
+    cluster.join(4).await?;
     cluster.wait_converged(Duration::from_secs(60)).await?;
     look(cluster, "after a snapshot was taken in")?;
 

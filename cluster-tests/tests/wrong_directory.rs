@@ -112,14 +112,17 @@ async fn a_log_cut_at_a_frame_is_caught_by_the_peers() -> anyhow::Result<()> {
         cluster.member_mut(victim).kill();
         // The others noticed it, and remember what it had.
         load.progress(20, SOON).await?;
+        let own = cluster.member(victim).data_dir();
+        let whole = cluster.folder().join(format!("whole-{victim}"));
+        copy_folder(&own, &whole)?;
         let wal = newest_wal(&cluster, victim)?;
-        let whole = fs::read(&wal)?;
         let frames = frame_ends(&wal)?.len();
         cut_after_frame(&wal, frames * 3 / 4)?;
         let said = cluster.member_mut(victim).start_refused(WENT_BACK, SOON).await?;
         assert!(said.contains("new id"), "{role} does not say how to rejoin: {said}");
 
-        fs::write(&wal, whole)?;
+        // The refused start has opened the log that was cut: the whole directory has to come back.
+        replace_folder(&whole, &own)?;
         cluster.member_mut(victim).start()?;
         cluster.wait_serving(SOON).await?;
     }

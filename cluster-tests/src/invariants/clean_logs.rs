@@ -1,16 +1,24 @@
-//! No member panicked, and none logged an ERROR that the test did not provoke: ERROR means that a person must look.
+//! No member panicked, none logged an ERROR that the test did not provoke (ERROR means that a person must look), and none
+//! flooded its log: a loop without a pause shows there first.
 
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
+/// Most bytes that one start of a member may log in a test of some minutes, at level debug too.
+const MAX_LOG_BYTES: u64 = 32 << 20;
+
 /// Reads the logs.
 ///
 /// # Errors
-/// Names the first line that tells of a panic, or is at level ERROR without holding one of `expected`.
+/// Names a log that is far too long; else the first line that tells of a panic, or is at level ERROR without holding one of `expected`.
 pub fn clean_logs(logs: &[PathBuf], expected: &[&str]) -> anyhow::Result<()> {
     for log in logs {
+        let bytes = fs::metadata(log).with_context(|| format!("reading {}", log.display()))?.len();
+        if bytes > MAX_LOG_BYTES {
+            bail!("{} has {} MiB: something logs without a pause", log.display(), bytes >> 20);
+        }
         let text = fs::read(log).with_context(|| format!("reading {}", log.display()))?;
         let text = String::from_utf8_lossy(&text);
         for (number, line) in text.lines().enumerate() {
@@ -45,5 +53,9 @@ mod tests {
         check(error, &["disk is full"]).unwrap();
         assert!(check(error, &[]).unwrap_err().to_string().contains("log:1"));
         assert!(check("thread 'main' panicked at src/x.rs:1:1:\n", &["panicked"]).is_err());
+
+        let flood = dir.path().join("flood");
+        fs::File::create(&flood).unwrap().set_len(MAX_LOG_BYTES + 1).unwrap();
+        assert!(clean_logs(&[flood], &[]).unwrap_err().to_string().contains("without a pause"));
     }
 }
