@@ -15,8 +15,9 @@ use crate::member::Limits;
 /// The header.
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 
-/// How much earlier the answer is given at most, so that it still reaches the client.
-const MARGIN: Duration = Duration::from_millis(50);
+/// How much earlier the answer is given at most, so that it still reaches the client, over a long line or from a busy
+/// machine.
+const MARGIN: Duration = Duration::from_millis(250);
 
 /// The moment by which a call has to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +145,7 @@ mod tests {
         assert!(is_about(default, Duration::from_secs(10)));
         assert!(!default.from_client);
         let asked = of(Some("5S")).unwrap();
-        assert!(is_about(asked, Duration::from_millis(4950)));
+        assert!(is_about(asked, Duration::from_millis(4750)));
         assert!(asked.from_client);
         assert!(is_about(of(Some("5H")).unwrap(), Duration::from_secs(60)));
         assert!(of(Some("0S")).unwrap().is_over());
@@ -154,6 +155,6 @@ mod tests {
     #[test]
     fn the_answer_comes_before_the_client_gives_up() {
         assert_eq!(with_margin(Duration::from_millis(100)), Duration::from_millis(90));
-        assert_eq!(with_margin(Duration::from_secs(2)), Duration::from_millis(1950));
+        assert_eq!(with_margin(Duration::from_secs(10)), Duration::from_millis(9750));
     }
 }

@@ -159,7 +159,18 @@ mod tests {
             let text = format!("{error:?}");
             let (found_code, found_reason, _) = info(error);
             assert_eq!((found_code, found_reason.as_str()), (code, reason), "{text}");
+            assert!(documented(code, reason), "docs/errors.md lacks {reason} with {code:?}");
         }
+    }
+
+    /// Reason and code of one example of each kind, as in the table of the page.
+    fn documented(code: Code, reason: &str) -> bool {
+        let code = format!("{code:?}").chars().fold(String::new(), |text, letter| {
+            let gap = if letter.is_uppercase() && !text.is_empty() { "_" } else { "" };
+            text + gap + &letter.to_uppercase().to_string()
+        });
+        let page = include_str!("../../../docs/errors.md");
+        page.lines().any(|line| line.starts_with(&format!("| `{reason}` | ")) && line.contains(&code))
     }
 
     #[test]

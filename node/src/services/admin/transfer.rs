@@ -72,11 +72,22 @@ pub(super) async fn hand_over(raft: &Raft, to: Option<u64>, limit: Duration) -> 
     if to == Some(this) {
         return Ok(this);
     }
-    let successor = choose(&metrics, to)?;
-    await_fit(raft, successor, deadline).await?;
+    if let Some(to) = to.filter(|to| !others(&metrics).any(|voter| voter == *to)) {
+        return Err(HandOverError::NoSuccessor(format!(
+            "member {to} is no voter of this replica set, so it cannot lead it"
+        )));
+    }
+    if others(&metrics).next().is_none() {
+        return Err(HandOverError::NoSuccessor(
+            "this member is the only voter: nobody can take over".to_owned(),
+        ));
+    }
+    let successor = await_fit(raft, to, deadline).await?;
     raft.trigger().transfer_leader(successor).await.map_err(|_| HandOverError::Stopped)?;
+    let term = metrics.current_term;
     let taken = wait(raft, deadline, |metrics| {
-        metrics.current_leader.is_some_and(|leader| leader != this) || !leads_or_waits(metrics, this)
+        // Somebody else leads, or this member was elected again.
+        metrics.current_leader.is_some_and(|leader| leader != this || metrics.current_term > term)
     })
     .await?;
     match taken.and_then(|metrics| metrics.current_leader) {
@@ -99,28 +110,17 @@ pub(super) fn leader_hint(metrics: &RaftMetrics<TypeConfig>) -> LeaderHint {
     LeaderHint { id: metrics.current_leader, address }
 }
 
-/// Between the trigger and the election the old leader is still the last one known, in its own term.
-fn leads_or_waits(metrics: &RaftMetrics<TypeConfig>, this: u64) -> bool {
-    metrics.current_leader.is_none() || metrics.current_leader == Some(this)
+/// The voters that could take over.
+fn others(metrics: &RaftMetrics<TypeConfig>) -> impl Iterator<Item = u64> {
+    metrics.membership_config.voter_ids().filter(|id| *id != metrics.id)
 }
 
-/// The member that is meant, or the voter that holds the most.
-fn choose(metrics: &RaftMetrics<TypeConfig>, to: Option<u64>) -> Result<u64, HandOverError> {
-    let voters = || metrics.membership_config.voter_ids().filter(|id| *id != metrics.id);
-    match to {
-        Some(to) if voters().any(|voter| voter == to) => Ok(to),
-        Some(to) => Err(HandOverError::NoSuccessor(format!(
-            "member {to} is no voter of this replica set, so it cannot lead it"
-        ))),
-        None => voters()
-            .filter(|id| answers(metrics, *id))
-            .max_by_key(|id| matched(metrics, *id))
-            .ok_or_else(|| {
-                HandOverError::NoSuccessor(
-                    "there is no other voter that answers, so nobody can take over".to_owned(),
-                )
-            }),
-    }
+/// The member that is meant, or the voter that holds the most; `None` where it would not be elected just now.
+fn fit(metrics: &RaftMetrics<TypeConfig>, to: Option<u64>) -> Option<u64> {
+    others(metrics)
+        .filter(|id| to.is_none_or(|to| to == *id))
+        .filter(|id| answers(metrics, *id) && has_caught_up(metrics, *id))
+        .max_by_key(|id| matched(metrics, *id))
 }
 
 fn matched(metrics: &RaftMetrics<TypeConfig>, id: u64) -> Option<u64> {
@@ -140,20 +140,20 @@ pub(super) fn has_caught_up(metrics: &RaftMetrics<TypeConfig>, id: u64) -> bool 
     matched(metrics, id).is_some_and(|matched| matched + MAX_LAG >= last)
 }
 
-async fn await_fit(raft: &Raft, successor: u64, deadline: Instant) -> Result<(), HandOverError> {
-    // Half of the time for getting ready, the other half for the election.
+/// Waits for a fit successor: half of the time for getting ready, the other half is for the election.
+async fn await_fit(raft: &Raft, to: Option<u64>, deadline: Instant) -> Result<u64, HandOverError> {
     let now = Instant::now();
     let ready_by = now + deadline.saturating_duration_since(now) / 2;
-    let fit = wait(raft, ready_by, |metrics| {
-        !metrics.state.is_leader() || (answers(metrics, successor) && has_caught_up(metrics, successor))
-    })
-    .await?;
-    match fit {
+    let ready =
+        wait(raft, ready_by, |metrics| !metrics.state.is_leader() || fit(metrics, to).is_some()).await?;
+    match ready {
         Some(metrics) if !metrics.state.is_leader() => Err(HandOverError::NotLeader(leader_hint(&metrics))),
-        Some(_) => Ok(()),
-        None => Err(HandOverError::NoSuccessor(format!(
-            "member {successor} does not answer, or lacks more than {MAX_LAG} entries: it would not be elected"
-        ))),
+        ready => ready.and_then(|metrics| fit(&metrics, to)).ok_or_else(|| {
+            let who = to.map_or_else(|| "no other voter".to_owned(), |to| format!("member {to}"));
+            HandOverError::NoSuccessor(format!(
+                "{who} is fit to lead: a successor has to answer, and to lack at most {MAX_LAG} entries"
+            ))
+        }),
     }
 }
 

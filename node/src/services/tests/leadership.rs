@@ -7,9 +7,10 @@ use coffer_proto::{
     v1::{CountRequest, RaftRole, ReadConcern, StatusRequest, TransferLeaderRequest},
     wire::{error_metadata, reason as reasons},
 };
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 
-use super::{ReplicaSet, insert, reason};
+use super::{ReplicaSet, insert, limits, reason};
+use crate::member::Limits;
 
 fn count(concern: ReadConcern) -> CountRequest {
     CountRequest {
@@ -68,16 +69,15 @@ async fn leadership_goes_to_the_member_that_is_named() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_without_a_majority_confirms_nothing() {
-    let set = ReplicaSet::start().await;
+    let limits = Limits { default_deadline: Duration::from_secs(4), ..limits() };
+    let set = ReplicaSet::start_with(3, limits, 1 << 30).await;
     let leader = set.leader().await;
     let mut documents = leader.documents();
     documents.insert(insert("rows", [doc! { "_id": 1 }])).await.unwrap();
     for member in set.members.iter().filter(|member| member.id != leader.id) {
         member.cut_off().await;
     }
-    let mut request = Request::new(insert("rows", [doc! { "_id": 2 }]));
-    request.set_timeout(Duration::from_secs(2));
-    let unknown = documents.insert(request).await.unwrap_err();
+    let unknown = documents.insert(insert("rows", [doc! { "_id": 2 }])).await.unwrap_err();
     // The lease may have ended before the write, and then nothing was done.
     let reason_ = reason(&unknown).0;
     assert!([reasons::OUTCOME_UNKNOWN, reasons::NOT_LEADER].contains(&reason_.as_str()), "{unknown:?}");
