@@ -78,7 +78,7 @@ async fn start(config: &Config, stop: &mut Stop) -> Result<Exit, BootError> {
         address: config.advertised_address().to_owned(),
     };
     let file = IdentityFile::new(data_dir.path());
-    let known = file.check(&identity.cluster_id, identity.member_id)? || data_dir.has_log();
+    let known = file.check(&identity.cluster_id, identity.member_id)? || data_dir.log_dir().exists();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         cluster = %identity.cluster_id,

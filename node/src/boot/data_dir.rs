@@ -45,9 +45,14 @@ impl DataDir {
         }
     }
 
-    /// Whether a Raft log is in it.
+    /// Whether a Raft log is in it: RocksDB makes a new one where `CURRENT` is missing.
     pub(crate) fn has_log(&self) -> bool {
-        self.path.join("raft").exists()
+        self.log_dir().join("CURRENT").exists()
+    }
+
+    /// The directory of the Raft log.
+    pub(crate) fn log_dir(&self) -> PathBuf {
+        self.path.join("raft")
     }
 
     /// The directory.

@@ -83,6 +83,16 @@ pub enum BootError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// The member ran before, and its log is not there.
+    #[error(
+        "{} is gone, and with it what this member voted and acknowledged: put the directory back as it was when the member \
+         stopped, or remove the member from the replica set and let it join under a new id with an empty directory",
+        path.display()
+    )]
+    LogGone {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// The provider of the key cannot be set up.
     #[error("encryption: {0}")]
     Provider(String),
@@ -113,7 +123,7 @@ impl BootError {
             | Self::KeystoreGone { .. } => Exit::Foreign,
             Self::Keystore(error) => keystore_exit(error),
             Self::Provider(_) => Exit::Config,
-            Self::WentBack(_) => Exit::WentBack,
+            Self::WentBack(_) | Self::LogGone { .. } => Exit::WentBack,
             Self::Storage(StorageError::Keystore(error)) => keystore_exit(error),
             // Parts that are older than others: the same remedy as for a directory that peers remember newer.
             Self::Storage(StorageError::PutBack { .. }) => Exit::WentBack,

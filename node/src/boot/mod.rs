@@ -83,6 +83,11 @@ pub(crate) async fn bring_up(
     }
     member.enter(MemberState::Recovering, "it opens its log");
     // Step 11.
+    // Every start opens the log before it is counted, so a member that was counted has one. Opened without its files, the
+    // log would be a new one, which forgot every vote.
+    if keyring.incarnation().0 > 0 && !data_dir.has_log() {
+        return Err(BootError::LogGone { path: data_dir.log_dir() });
+    }
     let options = storage_options(config, data_dir);
     let log = {
         let (options, keyring) = (options.clone(), keyring.clone());

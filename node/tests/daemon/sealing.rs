@@ -1,0 +1,86 @@
+//! The customer's key: without it nothing is served, and a member waits for it.
+
+use coffer_keyring::kms::Region;
+
+use crate::process::{Member, wait_for};
+
+#[test]
+fn a_revoked_key_stops_a_member_and_gives_it_back() {
+    let member = Member::new();
+    let mut running = member.start_serving();
+    member.kms.disable(&member.cmk).unwrap();
+    assert_eq!(running.exit(), 77, "{}", running.log());
+    assert!(running.log().contains("is revoked"), "{}", running.log());
+    // Restarted by a supervisor it is sealed, and stays.
+    let running = member.start();
+    running.wait_state("sealed");
+    wait_for("a few denials", || {
+        running.http("/metrics").lines().any(|line| {
+            line.strip_prefix("coffer_kms_denied_in_a_row ").is_some_and(|n| n.parse::<f64>().unwrap() > 3.0)
+        })
+    });
+    assert!(running.http("/livez").contains("alive"));
+    assert!(running.http("/readyz").starts_with("HTTP/1.1 503"));
+    member.kms.enable(&member.cmk).unwrap();
+    running.wait_state("serving");
+    assert!(running.http("/metrics").contains("coffer_kms_verdict{verdict=\"accessible\"} 1"));
+}
+
+#[test]
+fn an_outage_stops_nobody_that_runs_and_seals_who_starts() {
+    let member = Member::new();
+    let region = Region::parse("eu-central-1").unwrap();
+    let mut running = member.start_serving();
+    member.kms.outage(&region).unwrap();
+    wait_for("many probes without an answer", || {
+        running.http("/metrics").lines().any(|line| {
+            line.strip_prefix("coffer_kms_probes_total{verdict=\"unreachable\"} ")
+                .is_some_and(|n| n.parse::<f64>().unwrap() > 5.0)
+        })
+    });
+    running.wait_state("serving");
+    running.terminate();
+    assert_eq!(running.exit(), 0);
+    let mut sealed = member.start();
+    sealed.wait_state("sealed");
+    sealed.terminate();
+    assert_eq!(sealed.exit(), 0, "a sealed member stops in order");
+    let sealed = member.start();
+    sealed.wait_state("sealed");
+    member.kms.restore(&region).unwrap();
+    sealed.wait_state("serving");
+}
+
+#[test]
+fn another_region_helps_in_an_outage_and_not_against_a_denial() {
+    let mut member = Member::new();
+    let home = Region::parse("eu-central-1").unwrap();
+    let away = Region::parse("eu-west-1").unwrap();
+    member.kms.replicate(&member.cmk, &away).unwrap();
+    member.set("encryption.regions", "['eu-central-1', 'eu-west-1']");
+    let mut running = member.start_serving();
+    running.terminate();
+    assert_eq!(running.exit(), 0);
+    member.kms.outage(&home).unwrap();
+    let mut running = member.start_serving();
+    running.terminate();
+    assert_eq!(running.exit(), 0);
+    member.kms.restore(&home).unwrap();
+    member.kms.disable(&member.cmk).unwrap();
+    let running = member.start();
+    running.wait_state("sealed");
+    wait_for("a denial", || running.http("/metrics").contains("coffer_kms_verdict{verdict=\"denied\"} 1"));
+    assert!(!running.log().contains("\"state\":\"serving\""), "{}", running.log());
+}
+
+#[test]
+fn no_key_is_made_before_the_service_was_proven() {
+    let member = Member::new();
+    member.kms.disable(&member.cmk).unwrap();
+    let running = member.start();
+    running.wait_state("sealed");
+    wait_for("a denial", || running.http("/metrics").contains("coffer_kms_verdict{verdict=\"denied\"} 1"));
+    assert!(!member.data_dir().join("keyring").exists());
+    assert!(!member.data_dir().join("identity.json").exists());
+    assert!(!member.data_dir().join("raft").exists());
+}
