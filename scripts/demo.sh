@@ -39,11 +39,12 @@ coffer() { bin/coffer "$@"; }
 
 pid_of() { cat "$demo/member-$1.pid" 2>/dev/null || true; }
 
-# Whether the process of member $1 is there and is a cofferd (a process id may have gone to another program since).
+# Whether the process of member $1 is there and is a cofferd (a process id may have gone to another program since), or is
+# about to become one: until then it is a copy of this shell.
 runs() {
     local pid
     pid=$(pid_of "$1")
-    [ -n "$pid" ] && ps -p "$pid" -o args= 2>/dev/null | grep -q 'cofferd'
+    [ -n "$pid" ] && ps -p "$pid" -o args= 2>/dev/null | grep -q -e cofferd -e demo.sh
 }
 
 stop_members() {
@@ -88,7 +89,8 @@ clean_up() {
     local status=$?
     trap - EXIT INT TERM
     if [ "$finished" = yes ] && [ "${KEEP:-}" = 1 ]; then exit "$status"; fi
-    if [ "$status" != 0 ]; then
+    # After a Ctrl-C nobody asks why.
+    if [ "$status" != 0 ] && [ "$status" != 130 ] && [ "$status" != 143 ]; then
         for member in 1 2 3; do
             if [ -e "$demo/member-$member.log" ]; then
                 printf '\nthe log of member %s ends with\n' "$member" >&2
