@@ -1,5 +1,5 @@
 //! A member that does what a test tells it, served over a real connection.
-#![allow(dead_code)] // Each test file uses its part.
+#![allow(dead_code, unused_imports)] // Each test file uses its part.
 
 mod member;
 mod proxy;

@@ -136,7 +136,7 @@ mod tests {
             ("7", "a number"),
             ("[]", "an array"),
             (r#"{"a": {"$oid": "xyz"}}"#, "no extended JSON"),
-            (r#"{"a": {"$date": 7}}"#, "no extended JSON"),
+            (r#"{"a": {"$date": true}}"#, "no extended JSON"),
         ] {
             let failure = parse_document("the filter", text).unwrap_err();
             assert_eq!(failure.exit_status(), 2);
