@@ -7,7 +7,7 @@ use coffer_storage::{
     SnapshotSource,
     raft::{Snapshot, TypeConfig, Vote},
 };
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt, stream};
 use openraft::{
     OptionalSend,
     base::{BoxFuture, BoxStream},
@@ -22,7 +22,13 @@ use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status, transport::Channel};
 
-use super::{append_exchange::AppendExchange, convert, peer_error::PeerError, route::Route, send_snapshot};
+use super::{
+    append_exchange::{ANSWER_LIMIT, AppendExchange},
+    convert,
+    peer_error::PeerError,
+    route::Route,
+    send_snapshot,
+};
 use crate::member::Member;
 
 /// How long a stream may take to be opened: a connection, and the answer of a peer that does nothing for it.
@@ -79,11 +85,23 @@ impl Peer {
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Unpin,
     {
+        self.open_append_within(input, ANSWER_LIMIT).await
+    }
+
+    /// Opens a stream whose answers may each take as long as `limit`.
+    pub(super) async fn open_append_within<S>(
+        &self,
+        input: S,
+        limit: Duration,
+    ) -> Result<AppendExchange<S>, PeerError>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Unpin,
+    {
         let mut stub = self.stub()?;
         let (requests, outgoing) = mpsc::channel::<pb::AppendRequest>(OUTGOING_APPENDS);
         let request = self.route.request(ReceiverStream::new(outgoing));
         let responses = within("answer to the opening of a stream", OPEN_LIMIT, stub.append(request)).await?;
-        Ok(AppendExchange::new(self.member.clone(), self.target, input, requests, responses))
+        Ok(AppendExchange::new(self.member.clone(), self.target, input, requests, responses, limit))
     }
 }
 
@@ -117,7 +135,13 @@ impl NetStreamAppend<TypeConfig> for Peer {
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
         Box::pin(async move {
-            let exchange = self.open_append(input).await?;
+            // openraft pauses between its tries inside the request stream and nowhere else: a peer that is away, called
+            // before the first request was taken, would be called again at once, thousands of times a second.
+            let mut input = input;
+            let Some(first) = input.next().await else {
+                return Ok(Box::pin(stream::empty()) as BoxStream<'s, _>);
+            };
+            let exchange = self.open_append(stream::iter([first]).chain(input)).await?;
             let answers = stream::unfold(Some(exchange), |exchange| async move {
                 let mut exchange = exchange?;
                 let answer = exchange.next().await?;
