@@ -1,7 +1,8 @@
 //! Logs, to the standard error.
 //!
 //! Invariant: libraries stay at `warn`, whatever level is set. Their lower levels print what they carry: openraft's
-//! entries, h2's frames, hyper's headers.
+//! entries, h2's frames, hyper's headers. openraft stays at `error`, because it warns of every try at a peer that is away;
+//! who is away shows in the status and the metrics of the leader.
 
 use std::io::{self, IsTerminal};
 
@@ -15,7 +16,7 @@ pub fn start(log: &LogSection) {
     // `error` must not be raised by the general rule.
     let others = if level == "error" { "error" } else { "warn" };
     let filter = EnvFilter::new(format!(
-        "{others},coffer_node={level},coffer_storage={level},coffer_keyring={level},cofferd={level}"
+        "{others},openraft=error,coffer_node={level},coffer_storage={level},coffer_keyring={level},cofferd={level}"
     ));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let started = match log.format {
