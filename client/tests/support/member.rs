@@ -1,6 +1,7 @@
 //! The member.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
@@ -147,19 +148,19 @@ impl FakeMember {
             let document = Document::from_reader(bytes.as_ref()).unwrap();
             let id = doc! { "_id": document.get("_id").unwrap() }.to_vec().unwrap();
             answer.ids.push(id.clone().into());
-            if stored.contains_key(&id) {
-                answer.errors.push(WriteError {
-                    index: index as u32,
-                    code: 11000,
-                    code_name: "DuplicateKey".into(),
-                    message: "the _id is taken".into(),
-                });
-                if !request.unordered {
-                    break;
-                }
-            } else {
-                stored.insert(id, document);
+            if let Entry::Vacant(free) = stored.entry(id) {
+                free.insert(document);
                 answer.inserted += 1;
+                continue;
+            }
+            answer.errors.push(WriteError {
+                index: index as u32,
+                code: 11000,
+                code_name: "DuplicateKey".into(),
+                message: "the _id is taken".into(),
+            });
+            if !request.unordered {
+                break;
             }
         }
         answer
