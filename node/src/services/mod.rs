@@ -30,6 +30,7 @@ mod tests;
 mod write;
 
 pub use admin::AdminService;
+pub(crate) use admin::{HandOverError, hand_over};
 pub use context::Context;
 pub use documents::DocumentsService;
 pub use error::{LeaderHint, ServiceError, Uncertainty};

@@ -6,6 +6,8 @@ mod state_hash;
 mod status;
 mod transfer;
 
+pub(crate) use transfer::{HandOverError, hand_over};
+
 use std::{future::Future, sync::Arc};
 
 use coffer_proto::v1::{self, admin_server::Admin};

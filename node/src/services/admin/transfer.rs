@@ -62,7 +62,7 @@ pub async fn transfer(serving: Arc<Serving>, to: u64, deadline: Deadline) -> Res
 ///
 /// # Errors
 /// This member does not lead, there is no fit successor, or it did not take over in time.
-pub(super) async fn hand_over(raft: &Raft, to: Option<u64>, limit: Duration) -> Result<u64, HandOverError> {
+pub(crate) async fn hand_over(raft: &Raft, to: Option<u64>, limit: Duration) -> Result<u64, HandOverError> {
     let deadline = Instant::now() + limit;
     let metrics = raft.metrics().borrow_watched().clone();
     let this = metrics.id;
