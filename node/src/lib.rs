@@ -12,7 +12,6 @@ mod boot;
 pub mod config;
 pub mod exit;
 mod fail_stop;
-mod handover;
 mod incoming;
 pub mod init_config;
 mod key_watch;

@@ -16,8 +16,9 @@ use crate::boot::{self, BootError, DataDir, IdentityFile, Ports, Running};
 use crate::config::{Config, StopSection};
 use crate::exit::Exit;
 use crate::member::{KmsStatus, Limits, Member, MemberIdentity, MemberState};
+use crate::services::{HandOverError, hand_over};
 use crate::signals::Signals;
-use crate::{handover, key_watch, metrics, server};
+use crate::{key_watch, metrics, server};
 
 type Server = JoinHandle<Result<(), tonic::transport::Error>>;
 
@@ -182,7 +183,11 @@ async fn serve(
         End::Revoked(reason) => reason,
     };
     // Leadership first, while this member still answers its peers.
-    handover::hand_over(&raft, config.stop.handover_timeout.0).await;
+    match hand_over(&raft, None, config.stop.handover_timeout.0).await {
+        Ok(leader) => tracing::info!(leader, "leadership is handed over"),
+        Err(HandOverError::NotLeader(_)) => {}
+        Err(error) => tracing::warn!(%error, "this member stops without handing leadership over"),
+    }
     member.enter(MemberState::Stopping, reason);
     member.drain();
     drain(server, config.stop.drain_timeout.0).await;

@@ -35,7 +35,8 @@ impl Span {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.as_millis();
-        if millis % 1000 != 0 && millis < 60_000 && self.0.subsec_nanos() % 1_000_000 == 0 {
+        if !millis.is_multiple_of(1000) && millis < 60_000 && self.0.subsec_nanos().is_multiple_of(1_000_000)
+        {
             // 1500ms is read at a glance, 1s 500ms is not.
             return write!(f, "{millis}ms");
         }
