@@ -33,6 +33,10 @@ const MIN_TRY: Duration = Duration::from_secs(1);
 /// cut off can say so wrongly; the others answer within a round trip.
 const SETTLE: Duration = Duration::from_millis(100);
 
+/// How long a discovery waits for further answers after the first one. A member on another continent answers within
+/// it; a frozen one must not hold up the discovery of the leader that the others elect.
+const STRAGGLE: Duration = Duration::from_millis(500);
+
 /// What all handles of one client share.
 #[derive(Debug)]
 pub(crate) struct Caller {
@@ -201,7 +205,7 @@ impl Caller {
         Some(hint)
     }
 
-    /// Asks every known member for its status, until somebody leads or all have answered.
+    /// Asks every known member for its status, until somebody leads or most have answered.
     async fn ask_all(
         &self,
         limit: Duration,
@@ -219,9 +223,8 @@ impl Caller {
             match answer {
                 Ok(status) => {
                     let (standing, reason) = standing_of(&status);
-                    if leads(&status) {
-                        until = until.min(Instant::now() + SETTLE);
-                    }
+                    let more = if leads(&status) { SETTLE } else { STRAGGLE };
+                    until = until.min(Instant::now() + more);
                     standings.push((address.clone(), standing, reason));
                     answers.push((address, status));
                 }

@@ -26,7 +26,7 @@ impl fmt::Display for EndpointFailure {
 #[non_exhaustive]
 pub enum Error {
     /// The replica set looked at the request and refused it: nothing was changed by it.
-    #[error("{message} ({code_name}, code {code})")]
+    #[error("{message} ({})", name(.code_name, *.code))]
     Refused {
         /// MongoDB's number of the error, 0 where there is none.
         code: i32,
@@ -156,6 +156,10 @@ impl Error {
     }
 }
 
+fn name(code_name: &str, code: i32) -> String {
+    if code == 0 { code_name.to_lowercase().replace('_', " ") } else { format!("{code_name}, code {code}") }
+}
+
 fn seconds(duration: &Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
@@ -175,6 +179,9 @@ mod tests {
     fn each_kind_has_its_exit_status() {
         let refused = Error::Refused { code: 11000, code_name: "DuplicateKey".into(), message: "no".into() };
         assert_eq!((refused.kind().exit_status(), refused.code()), (1, Some(11000)));
+        assert_eq!(refused.to_string(), "no (DuplicateKey, code 11000)");
+        let refused = Error::Refused { code: 0, code_name: "STALE_RETRY_TOKEN".into(), message: "no".into() };
+        assert_eq!((refused.to_string().as_str(), refused.code()), ("no (stale retry token)", None));
         assert_eq!(Error::Invalid("no".into()).kind().exit_status(), 2);
         assert_eq!(Error::Sealed { endpoints: vec![] }.kind().exit_status(), 3);
         let unknown = Error::OutcomeUnknown { after: Duration::from_secs(1), last: "cut".into() };

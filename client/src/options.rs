@@ -23,7 +23,8 @@ pub struct ClientOptions {
     /// Longest pause between two tries.
     pub max_backoff: Duration,
     /// How long a silent connection may have a call open before it is pinged, and once more until it counts as
-    /// lost. It finds a member that is frozen or cut off without limiting calls that take long.
+    /// lost. It finds a member that is frozen or cut off without limiting calls that take long. 1 s: such a member is
+    /// left after two, within the time of an election.
     pub keep_alive: Duration,
 }
 
@@ -48,7 +49,7 @@ impl Default for ClientOptions {
             learn_members: true,
             first_backoff: Duration::from_millis(20),
             max_backoff: Duration::from_secs(1),
-            keep_alive: Duration::from_secs(2),
+            keep_alive: Duration::from_secs(1),
         }
     }
 }

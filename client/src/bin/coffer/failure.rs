@@ -2,7 +2,7 @@
 
 use std::io;
 
-use coffer_client::{Error, ErrorKind};
+use coffer_client::{EndpointFailure, Error, ErrorKind};
 use coffer_keyring::kms::local::LocalKmsError;
 
 /// A command that did not do what was asked.
@@ -57,6 +57,30 @@ impl Failure {
             },
             _ => "",
         };
-        Some(format!("{self}{hint}"))
+        Some(format!("{}{hint}", self.text()))
     }
+
+    /// What happened, with a line for each member that was asked.
+    fn text(&self) -> String {
+        match self {
+            Self::Driver(Error::Sealed { endpoints }) => format!(
+                "every member that answers is sealed: they wait for the customer's key in KMS{}",
+                lines(endpoints)
+            ),
+            Self::Driver(Error::Unreachable { after, endpoints }) => {
+                format!(
+                    "no member could serve the call within {:.1} s{}",
+                    after.as_secs_f64(),
+                    lines(endpoints)
+                )
+            }
+            other => other.to_string(),
+        }
+    }
+}
+
+fn lines(endpoints: &[EndpointFailure]) -> String {
+    let mut lines: Vec<String> = endpoints.iter().map(|failure| format!("\n  {failure}")).collect();
+    lines.sort_unstable();
+    lines.concat()
 }

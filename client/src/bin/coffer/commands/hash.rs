@@ -23,9 +23,9 @@ struct Answer {
 /// Runs it. Ends with status 1 where members disagree.
 pub async fn run(cx: &mut Context, args: Hash) -> Result<(), Failure> {
     let admin = cx.client.admin();
-    let members: Vec<(u64, String)> = admin
-        .status_all()
-        .await
+    let reports = admin.status_all().await;
+    let asked = reports.len();
+    let members: Vec<(u64, String)> = reports
         .into_iter()
         .filter_map(|report| {
             let status = report.status.ok().filter(|status| status.state() == MemberState::Serving)?;
@@ -61,19 +61,31 @@ pub async fn run(cx: &mut Context, args: Hash) -> Result<(), Failure> {
     let name = |collection: &str| format!("{}.{collection}", args.database);
     let mut rows =
         table(&["COLLECTION", "MEMBER", "ENDPOINT", "DOCUMENTS", "AT INDEX", "SHA-256"], &[1, 3, 4]);
-    for answer in &answers {
-        for entry in &answer.hash.collections {
-            rows.add_row([
-                name(&entry.collection),
-                answer.member_id.to_string(),
-                answer.endpoint.clone(),
-                grouped(entry.documents),
-                grouped(answer.hash.database_index),
-                hex::encode(&entry.hash).chars().take(16).collect(),
-            ]);
-        }
+    let mut lines: Vec<_> = answers
+        .iter()
+        .flat_map(|answer| {
+            answer.hash.collections.iter().map(move |entry| (&entry.collection, answer, entry))
+        })
+        .collect();
+    // Side by side what should be the same.
+    lines.sort_by_key(|(collection, answer, _)| (*collection, answer.member_id));
+    for (collection, answer, entry) in lines {
+        rows.add_row([
+            name(collection),
+            answer.member_id.to_string(),
+            answer.endpoint.clone(),
+            grouped(entry.documents),
+            grouped(answer.hash.database_index),
+            hex::encode(&entry.hash).chars().take(16).collect(),
+        ]);
     }
     let said = match &verdict {
+        Verdict::Agree if answers.len() == 1 => {
+            "one member serves: there is nothing to compare it with".to_owned()
+        }
+        Verdict::Agree if answers.len() < asked => {
+            format!("{} members agree; {} do not serve", answers.len(), asked - answers.len())
+        }
         Verdict::Agree => format!("{} members agree", answers.len()),
         Verdict::Differ(collections) => format!("members DIFFER in: {}", collections.join(", ")),
         Verdict::Moving => "not comparable: writes went on while the members were asked".to_owned(),

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use coffer_client::MemberReport;
-use coffer_client::status::{EncryptionStatus, MemberState, RaftRole, StatusResponse};
+use coffer_client::status::{EncryptionStatus, Member, MemberState, RaftRole, StatusResponse};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -41,6 +41,7 @@ fn render(reports: &[MemberReport], committed: Option<u64>) -> String {
     let leader = answers(reports)
         .filter(|status| status.state() == MemberState::Serving && status.leader_id != 0)
         .max_by_key(|status| status.term);
+    let members = leader.map_or(&[][..], |status| &status.members);
     if let Some(status) = leader {
         let _ = write!(text, "cluster {}, {} databases, ", status.cluster_id, status.databases);
         let _ = writeln!(text, "led by member {} in term {}", status.leader_id, status.term);
@@ -51,21 +52,48 @@ fn render(reports: &[MemberReport], committed: Option<u64>) -> String {
         ["MEMBER", "ENDPOINT", "STATE", "ROLE", "TERM", "APPLIED", "LAG", "CMK", "ENCRYPTION", "LOG", "UP"];
     let mut rows = table(&header, &[0, 4, 5, 6, 9, 10]);
     for report in reports {
-        rows.add_row(row(report, committed));
+        rows.add_row(row(report, members, committed));
     }
     let _ = writeln!(text, "{rows}");
     if clusters.len() > 1 {
         let _ = writeln!(text, "! the endpoints are of different clusters: {}", clusters.join(", "));
     }
-    for note in reports.iter().flat_map(notes) {
+    for note in all_notes(reports) {
         let _ = writeln!(text, "! {note}");
     }
     text
 }
 
-fn row(report: &MemberReport, committed: Option<u64>) -> Vec<String> {
+/// What a person should read, with what all members say alike said once.
+fn all_notes(reports: &[MemberReport]) -> Vec<String> {
+    let mut said: Vec<(Vec<String>, String)> = Vec::new();
+    for report in reports {
+        let who = match &report.status {
+            Ok(status) => status.member_id.to_string(),
+            Err(_) => String::new(),
+        };
+        for note in notes(report) {
+            match said.iter_mut().find(|(_, other)| *other == note) {
+                Some((members, _)) => members.push(who.clone()),
+                None => said.push((vec![who.clone()], note)),
+            }
+        }
+    }
+    let line = |(members, note): (Vec<String>, String)| match members.as_slice() {
+        [member] if member.is_empty() => note,
+        [member] => format!("member {member}: {note}"),
+        [first @ .., last] => format!("members {} and {last}: {note}", first.join(", ")),
+        [] => note,
+    };
+    said.into_iter().map(line).collect()
+}
+
+fn row(report: &MemberReport, members: &[Member], committed: Option<u64>) -> Vec<String> {
     let Ok(status) = &report.status else {
         let mut row = vec!["-".to_owned(); 11];
+        if let Some(member) = members.iter().find(|member| member.address == report.endpoint) {
+            row[0] = member.id.to_string();
+        }
         row[1].clone_from(&report.endpoint);
         row[2] = "unreachable".to_owned();
         return row;
@@ -113,24 +141,25 @@ fn encryption(encryption: Option<&EncryptionStatus>) -> String {
     }
 }
 
-/// What a person should read about a member.
+/// What a person should read about a member, to stand after its name.
 fn notes(report: &MemberReport) -> Vec<String> {
     let status = match &report.status {
         Ok(status) => status,
         Err(failure) => return vec![failure.to_string()],
     };
-    let member = status.member_id;
     let mut notes = Vec::new();
     if !status.state_reason.is_empty() {
-        notes.push(format!("member {member} is {}: {}", state_name(status.state()), status.state_reason));
+        notes.push(format!("{}: {}", state_name(status.state()), status.state_reason));
     }
+    // Why a sealed member has no key is its reason already.
     if let Some(encryption) = &status.encryption
         && encryption.enabled
         && !encryption.last_error_code.is_empty()
+        && status.state() != MemberState::Sealed
     {
-        notes.push(format!("member {member}: KMS answered {} last", encryption.last_error_code));
+        notes.push(format!("the last answer of KMS was {}", encryption.last_error_code));
     }
-    notes.extend(status.warnings.iter().map(|warning| format!("member {member}: {warning}")));
+    notes.extend(status.warnings.iter().cloned());
     notes
 }
 
@@ -220,6 +249,7 @@ mod tests {
             state: MemberState::Serving.into(),
             role: if member_id == 1 { RaftRole::Leader } else { RaftRole::Follower }.into(),
             leader_id: 1,
+            members: vec![Member { id: 4, address: "host:4".into(), voter: true }],
             term: 3,
             committed_index: 1500,
             applied_index: applied,
@@ -258,9 +288,10 @@ mod tests {
         assert!(line("host:1").contains("leader") && line("host:1").contains("1,500"), "{text}");
         assert!(line("host:2").contains("100") && line("host:2").contains("aws eu-central-1"), "{text}");
         assert!(line("host:3").contains("sealed") && line("host:4").contains("unreachable"), "{text}");
-        assert!(text.contains("! member 3 is sealed: the CMK is disabled\n"), "{text}");
+        assert!(text.contains("! member 3: sealed: the CMK is disabled\n"), "{text}");
         assert!(text.contains("! host:4: refused\n! ") || text.ends_with("! host:4: refused\n"), "{text}");
-        assert!(text.contains("! member 1: the moon is full\n"), "{text}");
+        assert!(text.contains("! members 1 and 2: the moon is full\n"), "{text}");
+        assert!(line("host:4").contains("│      4 ┆"), "its id is known from the others: {text}");
     }
 
     #[test]
