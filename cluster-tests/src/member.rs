@@ -302,7 +302,16 @@ impl Member {
     /// # Errors
     /// Where the driver refuses the address.
     pub fn client(&self) -> anyhow::Result<Client> {
-        let options = ClientOptions { learn_members: false, ..ClientOptions::new([self.address.clone()]) };
+        self.client_with(ClientOptions::default())
+    }
+
+    /// A driver that talks to this member alone, with options; the endpoint is filled in.
+    ///
+    /// # Errors
+    /// Where the driver refuses its options.
+    pub fn client_with(&self, options: ClientOptions) -> anyhow::Result<Client> {
+        let endpoints = vec![self.address.clone()];
+        let options = ClientOptions { learn_members: false, endpoints, ..options };
         Client::connect(options).with_context(|| format!("a driver for member {}", self.id))
     }
 

@@ -30,6 +30,7 @@ async fn a_disabled_cmk_stops_all_members_and_an_enabled_one_brings_them_back() 
     }
     let ledger = load.stop().await?;
 
+    let impatient = ClientOptions { deadline: Duration::from_millis(500), ..ClientOptions::default() };
     // Started again by a supervisor they are sealed: alive, and serving nothing.
     cluster.start_all()?;
     for member in cluster.members() {
@@ -37,12 +38,14 @@ async fn a_disabled_cmk_stops_all_members_and_an_enabled_one_brings_them_back() 
         assert!(!status.state_reason.is_empty());
         assert_eq!(member.health().await?, ServingStatus::NotServing);
         assert!(member.keys().await.is_err(), "a sealed member told its keys");
-        let alone = member.client()?.database(&options.database).collection(&options.collection);
+        let alone = member
+            .client_with(impatient.clone())?
+            .database(&options.database)
+            .collection(&options.collection);
         let local = CountOptions { read_concern: ReadConcern::Local, ..CountOptions::default() };
         assert!(alone.count(&doc! {}, local).await.is_err(), "a sealed member answered a read");
     }
-    let impatient =
-        cluster.client_with(ClientOptions { deadline: Duration::from_secs(2), ..Default::default() })?;
+    let impatient = cluster.client_with(impatient)?;
     let refused = impatient.database("db").collection("c").insert_one(doc! { "_id": 1 }).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Sealed, "{refused}");
     cluster.coffer(&["--timeout", "2s", "count", "load.documents"]).await?.ended_with(3)?;

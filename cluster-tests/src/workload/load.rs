@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use coffer_client::Client;
 use rand::{RngExt as _, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -25,6 +25,8 @@ pub struct LoadOptions {
     pub writers: usize,
     /// Bytes of random text in each document.
     pub pad: usize,
+    /// How long a write may take: the deadline of the client, and a little for a machine that is busy.
+    pub longest_write: Duration,
     /// First number of a writer; loads that share a collection must not share writers.
     pub first_writer: usize,
 }
@@ -36,6 +38,7 @@ impl Default for LoadOptions {
             collection: "documents".into(),
             writers: 8,
             pad: 200,
+            longest_write: Duration::from_secs(13),
             first_writer: 0,
         }
     }
@@ -44,7 +47,7 @@ impl Default for LoadOptions {
 /// A load that runs until it is stopped.
 #[derive(Debug)]
 pub struct Load {
-    writers: JoinSet<Ledger>,
+    writers: JoinSet<anyhow::Result<Ledger>>,
     stop: Arc<AtomicBool>,
     acknowledged: Arc<AtomicU64>,
 }
@@ -60,13 +63,21 @@ impl Load {
             let own = ChaCha8Rng::seed_from_u64(rng.random());
             let mut writer = Writer::new(number, collection, own, options.pad);
             let (stop, acknowledged) = (stop.clone(), acknowledged.clone());
+            let longest = options.longest_write;
             writers.spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
-                    if writer.step().await == Outcome::Acknowledged {
+                    let started = Instant::now();
+                    let outcome = writer.step().await;
+                    if outcome == Outcome::Acknowledged {
                         acknowledged.fetch_add(1, Ordering::Relaxed);
                     }
+                    let took = started.elapsed();
+                    ensure!(
+                        took <= longest,
+                        "a write took {took:?} and ended as {outcome:?}; {longest:?} is the most"
+                    );
                 }
-                writer.into_ledger()
+                Ok(writer.into_ledger())
             });
         }
         Self { writers, stop, acknowledged }
@@ -93,12 +104,12 @@ impl Load {
     /// Stops the writers and returns what they did.
     ///
     /// # Errors
-    /// Where a writer panicked.
+    /// Where a write outlasted its deadline.
     pub async fn stop(mut self) -> anyhow::Result<Ledger> {
         self.stop.store(true, Ordering::Relaxed);
         let mut all = Ledger::default();
         while let Some(ledger) = self.writers.join_next().await {
-            all.merge(ledger.context("a writer")?);
+            all.merge(ledger.context("a writer")??);
         }
         Ok(all)
     }
