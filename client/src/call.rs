@@ -33,9 +33,12 @@ const MIN_TRY: Duration = Duration::from_secs(1);
 /// cut off can say so wrongly; the others answer within a round trip.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// How long a discovery waits for further answers after the first one. A member on another continent answers within
-/// it; a frozen one must not hold up the discovery of the leader that the others elect.
+/// How long the first discovery of a call waits for further answers after one came. A member on another continent
+/// answers within it; a frozen one must not hold up the discovery of the leader that the others elect.
 const STRAGGLE: Duration = Duration::from_millis(500);
+
+/// How much longer each further discovery waits, so that a leader that is slow is found in the end.
+const STRAGGLE_MORE: Duration = Duration::from_millis(100);
 
 /// What all handles of one client share.
 #[derive(Debug)]
@@ -182,7 +185,8 @@ impl Caller {
             }
         }
         let limit = left.min(self.options.connect_timeout + MIN_TRY);
-        let answers = self.ask_all(limit, &mut done.standings).await;
+        let straggle = STRAGGLE + STRAGGLE_MORE * trail.count_discovery();
+        let answers = self.ask_all(limit, straggle, &mut done.standings).await;
         done.generation += 1;
         for (address, standing, reason) in &done.standings {
             trail.note(address, *standing, reason.clone());
@@ -209,21 +213,22 @@ impl Caller {
     async fn ask_all(
         &self,
         limit: Duration,
+        straggle: Duration,
         standings: &mut Vec<(String, Standing, String)>,
     ) -> Vec<(String, StatusResponse)> {
         standings.clear();
         let mut answers = Vec::new();
         let addresses = self.topology().addresses();
         let mut asked: FuturesUnordered<_> = addresses
-            .into_iter()
-            .map(|address| async move { (self.status_of(&address, limit).await, address) })
+            .iter()
+            .map(|address| async move { (self.status_of(address, limit).await, address.clone()) })
             .collect();
         let mut until = Instant::now() + limit;
         while let Ok(Some((answer, address))) = tokio::time::timeout_at(until, asked.next()).await {
             match answer {
                 Ok(status) => {
                     let (standing, reason) = standing_of(&status);
-                    let more = if leads(&status) { SETTLE } else { STRAGGLE };
+                    let more = if leads(&status) { SETTLE } else { straggle };
                     until = until.min(Instant::now() + more);
                     standings.push((address.clone(), standing, reason));
                     answers.push((address, status));
@@ -235,6 +240,11 @@ impl Caller {
                     };
                     standings.push((address, standing, failure.reason));
                 }
+            }
+        }
+        for address in &addresses {
+            if standings.iter().all(|(answered, _, _)| answered != address) {
+                standings.push((address.clone(), Standing::Other, "did not answer in time".to_owned()));
             }
         }
         answers

@@ -14,10 +14,10 @@ use bytes::Bytes;
 use coffer_proto::v1::{FindRequest, FindResponse};
 use futures::Stream;
 use tokio::time::{Instant, Sleep, sleep};
-use tonic::Streaming;
+use tonic::{Request, Streaming};
 
 use crate::call::Caller;
-use crate::documents::{documents, timed};
+use crate::documents::documents;
 use crate::operation::Plan;
 use crate::verdict::classify;
 use crate::{Error, Result};
@@ -40,8 +40,10 @@ pub struct Cursor {
 impl Cursor {
     pub(crate) async fn open(caller: &Caller, plan: Plan, request: FindRequest) -> Result<Self> {
         let (stream, first) = caller
-            .run(plan, |channel, limit| {
-                let request = timed(request.clone(), limit);
+            .run(plan, |channel, _| {
+                // Without a deadline on the wire: it would be one for all batches together, and how long those take
+                // is a matter of how many they are and of who reads them.
+                let request = Request::new(request.clone());
                 async move {
                     let mut stream = documents(channel).find(request).await?.into_inner();
                     let first = stream.message().await?;

@@ -29,6 +29,7 @@ pub(crate) struct Trail {
     hopeless_since: Option<Instant>,
     failures: Vec<(EndpointFailure, Standing)>,
     may_have_happened: bool,
+    discoveries: u32,
     last: String,
     last_standing: Standing,
 }
@@ -43,6 +44,7 @@ impl Trail {
             hopeless_since: None,
             failures: Vec::new(),
             may_have_happened: false,
+            discoveries: 0,
             last: String::new(),
             last_standing: Standing::Other,
         }
@@ -59,6 +61,13 @@ impl Trail {
             }
             None => self.failures.push((EndpointFailure { endpoint: address.to_owned(), reason }, standing)),
         }
+    }
+
+    /// Counts a discovery of the leader, and says how many there were before it.
+    pub(crate) fn count_discovery(&mut self) -> u32 {
+        let before = self.discoveries;
+        self.discoveries = before.saturating_add(1);
+        before
     }
 
     /// The last try may have changed something.

@@ -321,6 +321,33 @@ async fn a_cursor_that_stalls_ends_at_its_deadline() {
 }
 
 #[tokio::test]
+async fn who_reads_slowly_reads_everything() {
+    let member = FakeMember::start(1).await;
+    let deadline = Duration::from_millis(200);
+    // More than the connection holds by itself, so that the member has to wait for the reader.
+    let large: Vec<_> = (0..40).map(|id| doc! { "_id": id, "x": "y".repeat(500_000) }).collect();
+    let batches = large.iter().map(|document| FindResponse {
+        documents: vec![document.to_vec().unwrap().into()],
+        applied_index: 5,
+    });
+    member.stream(batches.map(Ok).collect(), false);
+    let client = client([member.address.as_str()], deadline);
+    let options = FindOptions::default();
+    let cursor = client.database("d").collection("c").find(&doc! {}, options).await.unwrap();
+    let started = Instant::now();
+    let mut read = Vec::new();
+    let mut cursor = std::pin::pin!(cursor);
+    while let Some(document) = cursor.try_next().await.unwrap() {
+        read.push(document);
+        if read.len() == 10 {
+            // The reader's own work, longer than the deadline.
+            tokio::time::sleep(deadline * 3).await;
+        }
+    }
+    assert!(started.elapsed() > deadline && read == large);
+}
+
+#[tokio::test]
 async fn many_documents_travel_in_batches_of_one_session() {
     let member = FakeMember::start(1).await;
     let client = client([member.address.as_str()], Duration::from_secs(60));

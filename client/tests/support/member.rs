@@ -210,6 +210,9 @@ impl Documents for FakeMember {
     }
 
     async fn find(&self, request: Request<FindRequest>) -> Result<Response<Batches>, Status> {
+        if request.metadata().contains_key("grpc-timeout") {
+            return Err(Status::invalid_argument("a query is not over at a time that is known before"));
+        }
         let request = request.into_inner();
         self.inner.finds.lock().unwrap().push(request.clone());
         let batches = self.find_now(&request);
