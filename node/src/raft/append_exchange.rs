@@ -53,6 +53,7 @@ pub struct AppendExchange<S> {
     responses: Streaming<pb::AppendResponse>,
     unanswered: VecDeque<Unanswered>,
     unanswered_bytes: usize,
+    limit: Duration,
     deadline: Instant,
 }
 
@@ -67,13 +68,15 @@ impl<S> AppendExchange<S>
 where
     S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Unpin,
 {
-    /// An exchange that takes from `input`, gives to `requests` and reads the answers from `responses`.
+    /// An exchange that takes from `input`, gives to `requests` and reads the answers from `responses`, each of which may
+    /// take as long as `limit`.
     pub fn new(
         member: Arc<Member>,
         target: u64,
         input: S,
         requests: mpsc::Sender<pb::AppendRequest>,
         responses: Streaming<pb::AppendResponse>,
+        limit: Duration,
     ) -> Self {
         Self {
             member,
@@ -84,7 +87,8 @@ where
             responses,
             unanswered: VecDeque::new(),
             unanswered_bytes: 0,
-            deadline: Instant::now() + ANSWER_LIMIT,
+            limit,
+            deadline: Instant::now() + limit,
         }
     }
 
@@ -108,7 +112,7 @@ where
                 // All is answered, and the peer does not close its side: nothing is lost by leaving.
                 Event::Silence if self.input_ended && self.unanswered.is_empty() => return None,
                 Event::Silence => {
-                    return Some(Err(PeerError::Silent { what: "answer to an append", limit: ANSWER_LIMIT }));
+                    return Some(Err(PeerError::Silent { what: "answer to an append", limit: self.limit }));
                 }
             }
         }
@@ -129,7 +133,7 @@ where
     fn end_requests(&mut self) {
         self.requests = None;
         if self.unanswered.is_empty() {
-            self.deadline = Instant::now() + ANSWER_LIMIT;
+            self.deadline = Instant::now() + self.limit;
         }
     }
 
@@ -145,7 +149,7 @@ where
             return;
         }
         if self.unanswered.is_empty() {
-            self.deadline = Instant::now() + ANSWER_LIMIT;
+            self.deadline = Instant::now() + self.limit;
         }
         self.unanswered_bytes += bytes;
         let last = convert::last_log_id(request);
@@ -164,7 +168,7 @@ where
             .pop_front()
             .ok_or_else(|| PeerError::Nonsense("an answer without a request".to_owned()))?;
         self.unanswered_bytes -= request.bytes;
-        self.deadline = Instant::now() + ANSWER_LIMIT;
+        self.deadline = Instant::now() + self.limit;
         let result =
             convert::append_result_from_pb(answer).map_err(|error| PeerError::Nonsense(error.to_string()))?;
         match &result {

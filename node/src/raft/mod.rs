@@ -27,6 +27,8 @@ mod receive_snapshot;
 mod route;
 mod send_snapshot;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use network::Network;
 pub use peer::Peer;

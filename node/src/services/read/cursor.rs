@@ -34,8 +34,8 @@ use crate::member::{Member, MemberState, NotServing};
 /// client takes.
 const BATCH_BYTES: usize = 1024 * 1024;
 
-/// Batches that wait for the client.
-const QUEUE: usize = 2;
+/// Batches that wait for the client; another one is being read, and one is on its way.
+const QUEUE: usize = 1;
 
 /// How long a cursor waits for a client that does not read. Its view keeps old files on disk.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -209,8 +209,8 @@ mod tests {
     async fn a_whole_answer_ends_well() {
         let (sender, mut answer) = stream();
         sender.send(Item::Batch(FindResponse::default())).await.unwrap();
-        sender.send(Item::End).await.unwrap();
         assert!(answer.next().await.unwrap().is_ok());
+        sender.send(Item::End).await.unwrap();
         assert!(answer.next().await.is_none());
     }
 

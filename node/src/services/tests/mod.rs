@@ -8,6 +8,7 @@ mod overload;
 mod peers;
 mod replica_set;
 mod retries;
+mod sealed;
 mod snapshots;
 mod writes;
 
