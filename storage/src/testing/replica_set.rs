@@ -95,6 +95,11 @@ impl ReplicaSet {
         disk.cut_power_at(disk.mutations() + operations);
     }
 
+    /// Holds up the syncs of a member's log: what is appended there is not on stable storage.
+    pub fn hold_log_syncs(&self, id: u64) {
+        self.disks[&id].hold_syncs("/raft/");
+    }
+
     /// Takes the power now, and starts the member again on what is found.
     pub async fn restart_after_power_loss(&mut self, id: u64, seed: u64) {
         self.peers.lock().unwrap().remove(&id);

@@ -11,12 +11,13 @@
 //! * Syncing a file makes its name durable too, as ext4, XFS and btrfs do and RocksDB relies on.
 //! * A failed sync loses its pages: a later sync that succeeds does not bring them back.
 //!
-//! Faults ([`Fault`]) strike the nth operation of a kind. The disk is bounded: beyond its capacity
+//! Faults ([`Fault`]) strike the nth operation of a kind; syncs can be held up ([`SimDisk::hold_syncs`]). The disk is bounded: beyond its capacity
 //! it is full.
 
 mod dice;
 mod disk_calls;
 mod fault;
+mod gate;
 mod inode;
 mod names;
 mod sim_disk;

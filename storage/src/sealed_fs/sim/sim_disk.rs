@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::dice::Dice;
 use super::fault::{Fault, FaultKind, OpKind};
+use super::gate::Gate;
 use super::inode::Inode;
 use super::names::{Entry, Names};
 
@@ -14,6 +15,7 @@ use super::names::{Entry, Names};
 #[derive(Clone, Debug)]
 pub struct SimDisk {
     state: Arc<Mutex<State>>,
+    pub(super) syncs: Arc<Gate>,
     pub(super) capacity: u64,
 }
 
@@ -43,7 +45,7 @@ impl SimDisk {
         let mut names = names;
         names.entry(PathBuf::from("/")).or_insert(Entry::Dir);
         let state = State { names: Names::durable(names), next_inode, ..State::default() };
-        Self { state: Arc::new(Mutex::new(state)), capacity }
+        Self { state: Arc::new(Mutex::new(state)), syncs: Arc::default(), capacity }
     }
 
     /// Takes the power: this disk fails from now on, and the disk that is found afterwards is
@@ -99,6 +101,17 @@ impl SimDisk {
     /// Removes all faults; a power cut that is due stays.
     pub fn heal(&self) {
         self.state().faults.clear();
+    }
+
+    /// Holds up the syncs of all files whose path contains this, until [`Self::release_syncs`] or
+    /// until the power goes.
+    pub fn hold_syncs(&self, path_contains: &str) {
+        self.syncs.close(path_contains);
+    }
+
+    /// Lets held syncs go on.
+    pub fn release_syncs(&self) {
+        self.syncs.open();
     }
 
     /// How many operations have changed the disk, or tried to, so far.

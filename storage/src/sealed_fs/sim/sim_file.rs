@@ -50,6 +50,7 @@ impl DiskFile for SimFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.disk.syncs.pass(&self.path, || self.disk.check_power().is_ok());
         if let Some(fault) = self.disk.operate(OpKind::Sync, &self.path)? {
             self.inode.lock().lose_dirty_pages();
             return Err(fault.error());
