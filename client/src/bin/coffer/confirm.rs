@@ -14,7 +14,9 @@ pub fn confirm(action: &str, yes: bool) -> Result<(), Failure> {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        return Err(Failure::Usage(format!("to {action} is final: give --yes, as nobody can be asked here")));
+        return Err(Failure::Usage(format!(
+            "this would {action}, for good: give --yes, as nobody can be asked here"
+        )));
     }
     eprint!("This will {action}. Type yes to go on: ");
     io::stderr().flush()?;
