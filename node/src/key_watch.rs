@@ -11,7 +11,7 @@ use coffer_keyring::health::{Decision, HealthPolicy, HealthState, ProbeOutcome, 
 
 use crate::boot::WatchedKey;
 use crate::config::HealthSection;
-use crate::member::Member;
+use crate::member::{Concern, Member};
 use crate::metrics::probed;
 use crate::verdict_name::verdict_name;
 
@@ -32,8 +32,10 @@ pub(crate) async fn watch(member: Arc<Member>, key: WatchedKey, health: HealthSe
         let pending = state.pending_denials(&key.region);
         record(&member, &outcome, pending);
         report(&outcome, pending, policy.confirmations);
-        if decision == Decision::ShutDown {
-            return reason(&outcome);
+        match decision {
+            Decision::ShutDown => return reason(&outcome),
+            Decision::Degraded => member.concern(Concern::Key, Some(concern(&outcome))),
+            Decision::Continue => member.concern(Concern::Key, None),
         }
         pause = if state.has_pending_denial() { confirm } else { jittered(health.interval.0) };
     }
@@ -80,6 +82,18 @@ fn text(outcome: &ProbeOutcome) -> String {
         (None, Some(state)) => format!("the key is {state:?}"),
         (None, None) => "no error was given".to_owned(),
     }
+}
+
+/// What is wrong, without what differs from probe to probe.
+fn concern(outcome: &ProbeOutcome) -> String {
+    let what = match outcome.verdict {
+        Verdict::Denied => "is denied, to be confirmed",
+        Verdict::Misconfigured => "cannot be used as it is configured",
+        Verdict::Unreachable => "cannot be reached",
+        Verdict::NoVerdict | Verdict::Accessible => "works again, but a denial was not cleared",
+    };
+    let code = outcome.error.as_ref().map(|error| format!(" ({})", error.code)).unwrap_or_default();
+    format!("the customer's key in {} {what}{code}", outcome.region)
 }
 
 fn reason(outcome: &ProbeOutcome) -> String {

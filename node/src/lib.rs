@@ -8,6 +8,7 @@
 //! panic message.
 
 pub mod args;
+mod attend;
 mod boot;
 pub mod config;
 pub mod exit;

@@ -12,6 +12,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::attend::attend;
 use crate::boot::{self, BootError, DataDir, IdentityFile, Ports, Running};
 use crate::config::{Config, StopSection};
 use crate::exit::Exit;
@@ -98,7 +99,7 @@ async fn start(config: &Config, stop: &mut Stop) -> Result<Exit, BootError> {
     let booted = tokio::select! {
         booted = boot::bring_up(&member, config, &data_dir, &file, known) => booted,
         () = stopped(stop) => {
-            stop_early(&member, server, &config.stop).await;
+            stop_early(&member, "it was asked to stop", server, &config.stop).await;
             return Ok(Exit::Stopped);
         }
     };
@@ -107,7 +108,7 @@ async fn start(config: &Config, stop: &mut Stop) -> Result<Exit, BootError> {
         Err(error) => {
             // Said before the calls that run are waited for.
             tracing::error!(%error, "this member does not start");
-            stop_early(&member, server, &config.stop).await;
+            stop_early(&member, &error.to_string(), server, &config.stop).await;
             Ok(error.exit())
         }
     }
@@ -154,6 +155,7 @@ async fn serve(
         }
     };
     let end = tokio::select! {
+        never = attend(member, &raft, &config.cluster) => match never {},
         () = stopped(stop) => End::Asked,
         reason = watched => End::Revoked(reason),
         reason = log_failed(log.failed()) => End::Failed(format!("the Raft log: {reason}")),
@@ -214,8 +216,8 @@ async fn serve(
 }
 
 /// A member that does not serve has nothing to hand over and nothing to close.
-async fn stop_early(member: &Member, server: Server, stop: &StopSection) {
-    member.enter(MemberState::Stopping, "it was asked to stop, or cannot start");
+async fn stop_early(member: &Member, reason: &str, server: Server, stop: &StopSection) {
+    member.enter(MemberState::Stopping, reason);
     member.drain();
     drain(server, stop.drain_timeout.0).await;
 }

@@ -55,9 +55,14 @@ fn run(args: &RunArgs) -> Exit {
             return Exit::Internal;
         }
     };
+    let grace = config.stop.close_timeout.0;
     let exit = runtime.block_on(life::life(config));
-    // Whatever still runs is abandoned: a disk that hangs must not keep a member alive.
-    runtime.shutdown_background();
+    match exit {
+        Exit::Killed => runtime.shutdown_background(),
+        // What reads or writes is let finish, so that it does not run into the end of the process. Not for ever: a disk
+        // that hangs must not keep a member alive.
+        _ => runtime.shutdown_timeout(grace),
+    }
     tracing::info!(status = exit.code(), reason = %exit, "exit");
     exit
 }

@@ -45,7 +45,7 @@ pub(crate) use ports::Ports;
 pub use recall_rule::WentBack;
 
 use crate::config::{Config, Provider};
-use crate::member::{Member, MemberState, has_cluster};
+use crate::member::{Concern, Member, MemberState, has_cluster};
 use peers::Peers;
 use unseal::{Unseal, Unsealed};
 
@@ -94,6 +94,7 @@ pub(crate) async fn bring_up(
         blocking(move || LogStore::open(&options, &keyring)).await??
     };
     member.set_log(log.clone());
+    check_address(member, &log);
     // Step 12.
     let started = has_cluster(&log);
     let mut peers = Peers::new(
@@ -133,6 +134,22 @@ const OFF: &str = "encryption is off: everything that this member writes is read
 
 /// What a member under a local key says in its status.
 const LOCAL: &str = "the customer's key is a file (encryption.provider = \"local\"): this protects nothing";
+
+/// A member that moved is not found by the others until the replica set knows its new address.
+fn check_address(member: &Member, log: &LogStore) {
+    let identity = member.identity();
+    let stored = log.known_membership();
+    let known = stored.as_ref().and_then(|stored| stored.membership().get_node(&identity.member_id.0));
+    if let Some(node) = known.filter(|node| node.addr != identity.address) {
+        member.concern(
+            Concern::Address,
+            Some(format!(
+                "the replica set reaches this member at {}, and it is configured to be at {}",
+                node.addr, identity.address
+            )),
+        );
+    }
+}
 
 /// The member that starts the replica set: the configured one with the lowest id.
 fn is_first(config: &Config) -> bool {

@@ -28,6 +28,7 @@ pub(crate) struct Peers {
     addresses: BTreeMap<u64, String>,
     limit: Duration,
     rule: RecallRule,
+    next_round: Option<Instant>,
 }
 
 impl Peers {
@@ -51,7 +52,7 @@ impl Peers {
             flushed: log.last_log_id().as_ref().map(wire::log_id_to_pb),
         };
         let rule = RecallRule::new(own, addresses.keys().copied().collect());
-        Self { member, addresses, limit, rule }
+        Self { member, addresses, limit, rule, next_round: None }
     }
 
     /// Asks until the answers make a majority with this member.
@@ -84,7 +85,10 @@ impl Peers {
     }
 
     async fn round(&mut self, silent: &[u64], why: &str) -> Result<(), BootError> {
-        let next = Instant::now() + MIN_ROUND;
+        if let Some(next) = self.next_round {
+            sleep_until(next).await;
+        }
+        self.next_round = Some(Instant::now() + MIN_ROUND);
         let names: Vec<_> = silent.iter().map(|peer| self.name(*peer)).collect();
         self.member.enter(MemberState::Recovering, format!("it waits for {}: {why}", names.join(", ")));
         let identity = self.member.identity();
@@ -99,14 +103,7 @@ impl Peers {
                 Err(error) => tracing::debug!(peer, %error, "no answer"),
             }
         }
-        if !matches!(self.rule.verdict(), RecallVerdict::GoOn) || !self.all_heard() {
-            sleep_until(next).await;
-        }
         Ok(())
-    }
-
-    fn all_heard(&self) -> bool {
-        !matches!(self.rule.may_start_set(), StartSet::Ask(_))
     }
 
     fn name(&self, peer: u64) -> String {

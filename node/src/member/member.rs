@@ -1,7 +1,7 @@
 //! The member itself.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use coffer_proto::internal::v1 as pb;
@@ -9,6 +9,7 @@ use coffer_storage::{LogStore, raft::wire};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::concerns::{Concern, Concerns};
 use super::{Condition, KmsStatus, Limits, MemberIdentity, MemberState, NotServing, Recall, Serving};
 
 /// A member: shared by the boot, the services and the health loop.
@@ -22,6 +23,7 @@ pub struct Member {
     serving: RwLock<Option<Arc<Serving>>>,
     kms: RwLock<KmsStatus>,
     warnings: RwLock<Vec<String>>,
+    concerns: Mutex<Concerns>,
     draining: CancellationToken,
 }
 
@@ -40,6 +42,7 @@ impl Member {
             serving: RwLock::new(None),
             kms: RwLock::new(kms),
             warnings: RwLock::new(Vec::new()),
+            concerns: Mutex::default(),
             draining: CancellationToken::new(),
         })
     }
@@ -193,10 +196,36 @@ impl Member {
     /// Goes to Serving, unless the member is stopping already.
     pub(crate) fn serve(&self, serving: Serving) {
         let mut place = self.serving.write().unwrap_or_else(PoisonError::into_inner);
+        let reason = self.concerns.lock().unwrap_or_else(PoisonError::into_inner).text();
         // The lock is held over both, so that a stop in between finds what it has to take away.
-        if self.replace(Condition { state: MemberState::Serving, reason: String::new() }) {
+        if self.replace(Condition { state: MemberState::Serving, reason }) {
             *place = Some(Arc::new(serving));
-            tracing::info!(state = %MemberState::Serving, "state");
+            let Condition { state, reason } = self.condition();
+            tracing::info!(%state, %reason, "state");
+        }
+    }
+
+    /// Notes that something is wrong, or, with `None`, that it is not any more. It is the reason of the state Serving.
+    pub(crate) fn concern(&self, concern: Concern, text: Option<String>) {
+        let mut concerns = self.concerns.lock().unwrap_or_else(PoisonError::into_inner);
+        if !concerns.set(concern, text) {
+            return;
+        }
+        let reason = concerns.text();
+        // Under the lock, so that the last change is the one that is shown.
+        let shown = self.condition.send_if_modified(|condition| {
+            let shown = condition.state == MemberState::Serving && condition.reason != reason;
+            if shown {
+                condition.reason.clone_from(&reason);
+            }
+            shown
+        });
+        if !shown {
+            return;
+        }
+        match reason.as_str() {
+            "" => tracing::info!(state = %MemberState::Serving, "in health again"),
+            reason => tracing::warn!(state = %MemberState::Serving, reason, "not in health"),
         }
     }
 

@@ -5,6 +5,7 @@
 //!   [`Member::serving`] answers in the state Serving alone.
 //! - What peers are told of this member ([`Member::stamp`]) never goes backwards within one process.
 
+mod concerns;
 mod identity;
 mod kms_status;
 mod limits;
@@ -15,6 +16,7 @@ mod recall;
 mod serving;
 mod state;
 
+pub(crate) use concerns::Concern;
 pub use identity::MemberIdentity;
 pub use kms_status::KmsStatus;
 pub use limits::Limits;

@@ -59,6 +59,6 @@ impl From<MemberState> for pb::MemberState {
 pub struct Condition {
     /// The state.
     pub state: MemberState,
-    /// Why it is in that state, for a person; empty while it serves.
+    /// Why it is in that state, for a person; of a member that serves, what is wrong with it: empty in health.
     pub reason: String,
 }

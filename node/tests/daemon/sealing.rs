@@ -84,3 +84,22 @@ fn no_key_is_made_before_the_service_was_proven() {
     assert!(!member.data_dir().join("identity.json").exists());
     assert!(!member.data_dir().join("raft").exists());
 }
+
+#[test]
+fn a_denial_that_is_not_confirmed_stops_nobody() {
+    let mut member = Member::new();
+    // Time to take the denial back before it is confirmed.
+    member.set("health.confirm", "6s");
+    let mut running = member.start_serving();
+    member.kms.disable(&member.cmk).unwrap();
+    wait_for("a denial", || running.http("/metrics").contains("coffer_kms_denied_in_a_row 1"));
+    assert!(running.http("/readyz").contains("serving: the customer's key in eu-central-1 is denied"));
+    member.kms.enable(&member.cmk).unwrap();
+    wait_for("access again", || {
+        running.http("/metrics").contains("coffer_kms_verdict{verdict=\"accessible\"} 1")
+    });
+    assert!(running.http("/metrics").contains("coffer_kms_denied_in_a_row 0"));
+    wait_for("health", || running.http("/readyz").ends_with("serving: \n"));
+    running.terminate();
+    assert_eq!(running.exit(), 0);
+}
