@@ -139,8 +139,10 @@ where
 
     fn send(&mut self, request: &AppendEntriesRequest<TypeConfig>) {
         let mut stamp = self.member.stamp();
-        stamp.vote = Some(vote_to_pb(&request.vote));
-        stamp.flushed = self.member.log().and_then(|log| log.flushed()).as_ref().map(log_id_to_pb);
+        // The stamp's vote is the one on stable storage. Only under that one is anything declared.
+        if stamp.vote == Some(vote_to_pb(&request.vote)) {
+            stamp.flushed = self.member.log().and_then(|log| log.flushed()).as_ref().map(log_id_to_pb);
+        }
         let message = convert::append_to_pb(request, stamp);
         let bytes = message.encoded_len();
         // There is room: it was waited for, and nobody else sends.

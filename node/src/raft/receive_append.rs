@@ -100,16 +100,17 @@ fn take(
     Ok(request)
 }
 
-/// What this member says of itself with an answer. With a success it declares what it acknowledges, under the vote of
-/// the leader it acknowledges it to: a newer leader may have been seen meanwhile, and may truncate it.
+/// What this member says of itself with an answer. With a success it declares what it acknowledges, if its vote on
+/// stable storage still is the one of the leader that it acknowledges it to: a newer leader may truncate it.
 fn stamp(
     member: &Member,
     vote: Option<&pb::RecordVote>,
     result: &StreamAppendResult<TypeConfig>,
 ) -> pb::PeerStamp {
     let mut stamp = member.stamp();
-    if let Ok(matched) = result {
-        stamp.vote = vote.copied();
+    if let Ok(matched) = result
+        && stamp.vote.as_ref() == vote
+    {
         stamp.flushed = matched.as_ref().map(log_id_to_pb);
     }
     stamp

@@ -3,7 +3,10 @@
 //! Everything is written beside what is live, checked, and only then given to Raft, which puts it in place. Whatever
 //! fails before leaves nothing behind.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use coffer_proto::internal::v1::{SnapshotHeader, SnapshotMessage, SnapshotResponse, snapshot_message::Body};
 use coffer_storage::{
@@ -13,6 +16,7 @@ use coffer_storage::{
         wire::{log_id_from_pb, vote_to_pb},
     },
 };
+use metrics::counter;
 use openraft::async_runtime::watch::WatchReceiver;
 use tokio::{
     sync::{OwnedMutexGuard, mpsc},
@@ -28,6 +32,9 @@ const MESSAGE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Messages that wait for the disk.
 const QUEUE: usize = 2;
+
+/// Snapshots that were received; label `outcome` (`staged`, `refused`).
+pub const SNAPSHOTS_RECEIVED: &str = "coffer_snapshots_received_total";
 
 /// Why a snapshot was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -68,15 +75,23 @@ pub async fn receive(
     cancel: &CancellationToken,
     place: Arc<OwnedMutexGuard<()>>,
 ) -> Result<SnapshotResponse, Status> {
-    let (vote, snapshot) =
-        stage(engine, from, incoming, cancel, place.clone()).await.inspect_err(|refusal| {
-            tracing::warn!(peer = from, error = %refusal, "snapshot refused");
-        })?;
+    let began = Instant::now();
+    let staged = stage(engine, from, incoming, cancel, place.clone()).await;
+    let outcome = if staged.is_ok() { "staged" } else { "refused" };
+    counter!(SNAPSHOTS_RECEIVED, "outcome" => outcome).increment(1);
+    let (vote, snapshot) = staged.inspect_err(|refusal| {
+        tracing::warn!(peer = from, error = %refusal, "snapshot refused");
+    })?;
     check_against_log(raft, &vote, snapshot.meta.last_log_id)?;
     let response = raft
         .install_full_snapshot(vote, snapshot)
         .await
         .map_err(|fatal| Status::unavailable(format!("Raft has stopped: {fatal}")))?;
+    tracing::info!(
+        peer = from,
+        seconds = began.elapsed().as_secs_f64(),
+        "snapshot received and given to Raft"
+    );
     Ok(SnapshotResponse { vote: Some(vote_to_pb(&response.vote)) })
 }
 

@@ -10,6 +10,7 @@ use coffer_storage::{
     SnapshotSource, StorageError,
     raft::{Snapshot, TypeConfig, Vote},
 };
+use metrics::counter;
 use openraft::{
     errors::{ErrorSource, ReplicationClosed, StreamingError},
     impls::BoxedErrorSource,
@@ -33,8 +34,28 @@ const INSTALL_LIMIT: Duration = Duration::from_secs(300);
 /// Messages that wait for the transport.
 const QUEUE: usize = 2;
 
+/// Snapshots that were sent; label `outcome` (`installed`, `cancelled`, `failed`).
+pub const SNAPSHOTS_SENT: &str = "coffer_snapshots_sent_total";
+
 /// Sends `snapshot` and waits until the peer has installed it.
 pub async fn send(
+    stub: RaftClient<Channel>,
+    route: &Route,
+    vote: Vote,
+    snapshot: Snapshot,
+    cancel: impl Future<Output = ReplicationClosed>,
+) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+    let sent = send_uncounted(stub, route, vote, snapshot, cancel).await;
+    let outcome = match &sent {
+        Ok(_) => "installed",
+        Err(StreamingError::Closed(_)) => "cancelled",
+        Err(_) => "failed",
+    };
+    counter!(SNAPSHOTS_SENT, "outcome" => outcome).increment(1);
+    sent
+}
+
+async fn send_uncounted(
     mut stub: RaftClient<Channel>,
     route: &Route,
     vote: Vote,
@@ -56,6 +77,8 @@ pub async fn send(
     // The call is over, so the reader is done or finds its queue gone.
     match reader.await {
         Ok(Ok(())) => {}
+        // A database of the view was dropped meanwhile: openraft tries again, with a new view.
+        Ok(Err(StorageError::DatabaseNotFound(_))) => return Err(PeerError::Ended { unanswered: 1 }.into()),
         Ok(Err(error)) => return Err(unreadable(error.to_string())),
         Err(panic) => return Err(unreadable(format!("its reader failed: {panic}"))),
     }
