@@ -1,4 +1,7 @@
 //! SIGTERM and SIGINT: the first asks for a stop, the second ends the process at once.
+//!
+//! SIGXFSZ (a file would grow beyond `ulimit -f`) is caught too, and nothing done about it: the write fails with EFBIG then,
+//! and the member ends as after any other error of its disk, in order and with a reason.
 
 use std::io;
 
@@ -8,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub struct Signals {
     term: Signal,
     interrupt: Signal,
+    _file_size: Signal,
 }
 
 impl Signals {
@@ -16,7 +20,11 @@ impl Signals {
     /// # Errors
     /// What the system says.
     pub fn catch() -> io::Result<Self> {
-        Ok(Self { term: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
+        })
     }
 
     /// Waits for the next one; returns its name.

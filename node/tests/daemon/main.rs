@@ -3,6 +3,7 @@
 //! Replica sets of several members are tested in `cluster-tests`.
 
 mod directory;
+mod failing;
 mod process;
 mod refusals;
 mod sealing;
