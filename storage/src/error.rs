@@ -5,7 +5,10 @@ use std::io;
 use coffer_document::DocumentError;
 use coffer_keyring::DatabaseId;
 
-use crate::{raft::wire::WireError, sealed_fs::SealedFsError};
+use crate::{
+    raft::wire::WireError,
+    sealed_fs::{SealedFsError, redact},
+};
 
 /// An error of the storage layer.
 ///
@@ -19,11 +22,14 @@ pub enum StorageError {
     /// No such database on this member, or not any more.
     #[error("the database does not exist, or was dropped while it was read")]
     DatabaseNotFound(DatabaseId),
+    /// Whoever asked has gone.
+    #[error("the call was given up")]
+    Cancelled,
     /// The instance is being closed.
     #[error("the store is closing")]
     Closed,
     /// RocksDB failed, or the sealed files under it.
-    #[error("{instance}: {source}")]
+    #[error("{instance}: {}", redact(&source.to_string()))]
     Engine {
         /// Directory of the instance, relative to the data directory.
         instance: String,

@@ -31,7 +31,7 @@ mod testing;
 
 pub use checkpoint::{Checkpointer, CheckpointerHandle};
 pub use engine::{
-    CollectionHash, CollectionSummary, Cursor, DatabaseSummary, Engine, FEATURE, FindQuery, StateHash,
+    Cancel, CollectionHash, CollectionSummary, Cursor, DatabaseSummary, Engine, FEATURE, FindQuery, StateHash,
 };
 pub use error::StorageError;
 pub use log::{LogStore, PeerMemory, went_back};

@@ -91,6 +91,9 @@ impl ServiceError {
             return Refusal::namespace_not_found("the database does not exist, or was dropped meanwhile")
                 .into();
         }
+        if let StorageError::Cancelled = error {
+            return Self::Deadline("the read was done: its caller gave it up");
+        }
         match error.document_error() {
             Some(refusal) => Self::Refused(refusal.clone().into()),
             None => Self::internal(what, error),

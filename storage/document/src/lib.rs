@@ -46,7 +46,8 @@ pub use insert::prepare_insert;
 pub use key_encoding::encode_key;
 pub use limits::{
     MAX_ARRAY_PADDING, MAX_BATCH_BYTES, MAX_BATCH_DOCUMENTS, MAX_DATABASE_NAME_BYTES, MAX_DOCUMENT_BYTES,
-    MAX_KEY_BYTES, MAX_NAMESPACE_BYTES, MAX_NESTING, MAX_PATH_INDEXES, MAX_SORT_FIELDS,
+    MAX_FILTER_CONDITIONS, MAX_KEY_BYTES, MAX_NAMESPACE_BYTES, MAX_NESTING, MAX_PATH_INDEXES,
+    MAX_SORT_FIELDS,
 };
 pub use names::{RESERVED_DATABASES, validate_collection_name, validate_database_name, validate_namespace};
 pub use projection::Projection;

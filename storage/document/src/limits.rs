@@ -33,3 +33,7 @@ pub const MAX_SORT_FIELDS: usize = 32;
 /// Most names of a filter's path that can be array indexes. Each may be an index or a name, so that the ways through a
 /// document that was made for it double with each; this many are done in no time.
 pub const MAX_PATH_INDEXES: usize = 10;
+
+/// Conditions of a filter at most; the members of an `$in` count as one. Every document that is looked at is tested against all
+/// of them, on every member where a write carries the filter.
+pub const MAX_FILTER_CONDITIONS: usize = 1000;

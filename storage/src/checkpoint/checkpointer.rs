@@ -70,7 +70,7 @@ impl Checkpointer {
 
     async fn purge(&self) -> Result<(), StorageError> {
         let keep = self.engine.options.max_log_bytes / 4 * 3;
-        let Some(target) = self.log.purge_target(keep, self.checkpoint_end())? else { return Ok(()) };
+        let Some(target) = self.log.purge_target(keep, self.purge_limit())? else { return Ok(()) };
         // openraft purges only what a snapshot covers. Ours is a pinned view: making one costs nothing.
         let raft = &self.raft;
         let ended = |_| StorageError::Closed;
@@ -83,7 +83,20 @@ impl Checkpointer {
             // The state machine is busy; the next tick tries again.
             return Ok(());
         }
-        raft.trigger().purge_log(target).await.map_err(ended)
+        raft.trigger().purge_log(target).await.map_err(ended)?;
+        // Their entries are gone from the log: nothing can name those databases again.
+        let purged = self.log.purged().map_or(0, |id| id.index);
+        self.blocking(move |engine| Ok(engine.keyring.prune_tombstones(purged)?)).await
+    }
+
+    /// What is on its way to a peer is kept, so that it does not need another snapshot at once; unless the log has grown
+    /// to twice its bound meanwhile.
+    fn purge_limit(&self) -> u64 {
+        let limit = self.checkpoint_end();
+        if self.log.bytes() > self.engine.options.max_log_bytes.saturating_mul(2) {
+            return limit;
+        }
+        self.engine.sending.lowest().map_or(limit, |lowest| limit.min(lowest + 1))
     }
 
     fn checkpoint_end(&self) -> u64 {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use coffer_document::{DocumentError, Filter, Projection, Sort, SortKey, decode_document};
 
 use super::{
-    Engine, FindQuery,
+    Cancel, Engine, FindQuery,
     apply::{scan::key_bounds, update::to_bytes},
 };
 use crate::{
@@ -50,6 +50,7 @@ struct Walk {
     upper: Vec<u8>,
     points: Option<VecDeque<Vec<u8>>>,
     backwards: bool,
+    cancel: Cancel,
     skip: u64,
     /// `None` for no limit.
     left: Option<u64>,
@@ -87,6 +88,7 @@ impl Engine {
             upper,
             points: range.points.clone().map(VecDeque::from),
             backwards: by_id == Some(false),
+            cancel: query.cancel,
             skip: query.skip,
             left: (query.limit > 0).then_some(query.limit),
             done: range.is_empty(),
@@ -98,35 +100,19 @@ impl Engine {
         Ok(Cursor { applied_index, state })
     }
 
-    /// Counts the documents that match. Blocks.
+    /// Counts the documents that match. Blocks. Answers the count and the applied index that the view holds at least.
     ///
     /// # Errors
     /// As [`Engine::find`].
-    pub fn count(
-        &self,
-        database: coffer_keyring::DatabaseId,
-        collection: &str,
-        filter: bson::Document,
-        skip: u64,
-        limit: u64,
-    ) -> Result<(u64, u64), StorageError> {
-        if filter.is_empty() {
+    pub fn count(&self, query: FindQuery) -> Result<(u64, u64), StorageError> {
+        if query.filter.is_empty() {
             let applied_index = *self.applied_index().borrow();
-            let all = self.instance(database)?.collection(collection)?.map_or(0, |record| record.documents);
-            let after_skip = all.saturating_sub(skip);
-            let count = if limit == 0 { after_skip } else { after_skip.min(limit) };
+            let all = self.instance(query.database)?.collection(&query.collection)?;
+            let after_skip = all.map_or(0, |record| record.documents).saturating_sub(query.skip);
+            let count = if query.limit == 0 { after_skip } else { after_skip.min(query.limit) };
             return Ok((count, applied_index));
         }
-        let query = FindQuery {
-            database,
-            collection: collection.to_owned(),
-            filter,
-            projection: None,
-            sort: None,
-            skip,
-            limit,
-        };
-        let mut cursor = self.find(query)?;
+        let mut cursor = self.find(FindQuery { projection: None, sort: None, ..query })?;
         let mut count = 0;
         if let State::Walk(walk) = &mut cursor.state {
             walk.run(&mut |_, _| {
@@ -277,6 +263,9 @@ impl Walk {
         if self.instance.is_closed() {
             return Err(StorageError::DatabaseNotFound(self.instance.id()));
         }
+        if self.cancel.is_cancelled() {
+            return Err(StorageError::Cancelled);
+        }
         Ok(())
     }
 
@@ -289,13 +278,14 @@ impl Walk {
         let mut rows: Vec<(SortKey, Bytes)> = Vec::new();
         let mut bytes = 0;
         self.run(&mut |document, raw| {
-            bytes += raw.len();
-            rows.push((sort.key(document), Bytes::copy_from_slice(raw)));
+            let key = sort.key(document);
+            bytes += row_bytes(&key, raw);
+            rows.push((key, Bytes::copy_from_slice(raw)));
             if let Some(wanted) = wanted
                 && rows.len() >= wanted.saturating_mul(2).max(1024)
             {
                 keep_first(&mut rows, wanted);
-                bytes = rows.iter().map(|(_, raw)| raw.len()).sum();
+                bytes = rows.iter().map(|(key, raw)| row_bytes(key, raw)).sum();
             }
             if bytes > SORT_BYTES { Err(sort_too_large()) } else { Ok(true) }
         })?;
@@ -318,6 +308,12 @@ fn show(
         Some(projection) => Ok(to_bytes(&projection.apply(document))?.into()),
         None => Ok(Bytes::copy_from_slice(raw)),
     }
+}
+
+/// What a row of a sort holds in memory: its bytes, its key, and what allocations add.
+fn row_bytes(key: &SortKey, raw: &[u8]) -> usize {
+    const OVERHEAD: usize = 128;
+    raw.len() + key.len() + OVERHEAD
 }
 
 fn sort_too_large() -> StorageError {

@@ -60,6 +60,11 @@ impl Databases {
         self.names.insert(name, id);
     }
 
+    /// Enters all names of a catalog.
+    pub fn enter_all(&mut self, catalog: Vec<(String, DatabaseId)>) {
+        self.names.extend(catalog);
+    }
+
     /// Strikes a name.
     pub fn strike(&mut self, name: &str) {
         self.names.remove(name);

@@ -17,6 +17,7 @@ use crate::{
     error::StorageError,
     instance::{DatabaseInstance, OpenKind, Opener, RingKeys},
     raft::{LogId, StoredMembership},
+    snapshot::{Sending, StagingPlace},
 };
 
 /// The databases of this member.
@@ -29,6 +30,10 @@ pub struct Engine {
     applied: Mutex<Applied>,
     applied_index: watch::Sender<u64>,
     checkpoint: AtomicU64,
+    /// Views on their way to peers: the log is kept from there on.
+    pub(crate) sending: Sending,
+    /// The place for a snapshot that is received.
+    pub(crate) staging: StagingPlace,
     /// Held while instances are flushed for a checkpoint, or replaced by those of a snapshot.
     structure: Mutex<()>,
 }
@@ -53,6 +58,8 @@ impl Engine {
             applied: Mutex::new(Applied::default()),
             applied_index: watch::Sender::new(0),
             checkpoint: AtomicU64::new(0),
+            sending: Sending::default(),
+            staging: StagingPlace::default(),
             structure: Mutex::new(()),
         }
     }

@@ -3,6 +3,8 @@
 use bson::Document;
 use coffer_keyring::DatabaseId;
 
+use super::Cancel;
+
 /// A find, as its caller sent it.
 #[derive(Clone)]
 pub struct FindQuery {
@@ -20,4 +22,6 @@ pub struct FindQuery {
     pub skip: u64,
     /// How many to answer at most; 0 for all.
     pub limit: u64,
+    /// Ends the find before its end.
+    pub cancel: Cancel,
 }

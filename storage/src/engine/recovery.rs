@@ -36,14 +36,15 @@ impl Engine {
         let checkpoint = log.checkpoint(generation)?.unwrap_or_default();
         engine.remove_leftovers(generation)?;
         engine.open_all(&checkpoint)?;
-        engine.load_catalog()?;
+        let catalog = read_catalog(&*engine.admin()?)?;
+        engine.databases_mut().enter_all(catalog);
 
         let through = checkpoint.through.as_ref().map(wire::log_id_from_pb);
-        engine.align_log(&checkpoint, through)?;
+        engine.check_log(through)?;
         engine.set_checkpoint(through.map_or(0, |id| id.index));
         log.use_checkpoint(&checkpoint);
         log.forget_checkpoints_except(generation)?;
-        let membership = engine.stored_membership()?;
+        let membership = stored_membership(&*engine.admin()?)?;
         engine.set_applied(through, Some(membership));
         engine.replay(through)?;
         Ok(engine)
@@ -70,15 +71,18 @@ impl Engine {
     }
 
     fn open_all(&self, checkpoint: &CheckpointRecord) -> Result<(), StorageError> {
-        self.keyring.create_database(ADMIN, 0)?;
+        if checkpoint.through.is_none() {
+            self.keyring.create_database(ADMIN, 0)?;
+        }
         for id in self.keyring.databases() {
             let recorded = checkpoint
                 .databases
                 .iter()
                 .find(|database| database.database_id == id.0)
                 .map_or(0, |database| database.writes_end);
-            // One that the record knows to hold data is not made anew.
-            let instance = self.open_instance(id, recorded == 0)?;
+            // A database is created by the entry of its id: one from before the checkpoint is not made anew.
+            let is_new = checkpoint.through.as_ref().is_none_or(|through| id.0 > through.index);
+            let instance = self.open_instance(id, is_new)?;
             if instance.writes_end() < recorded {
                 return Err(StorageError::PutBack {
                     what: format!(
@@ -101,25 +105,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Reads the names from the admin database into memory.
-    pub(crate) fn load_catalog(&self) -> Result<(), StorageError> {
-        let admin = self.admin()?;
-        for (name, id) in read_catalog(&admin)? {
-            self.databases_mut().enter(name, id);
-        }
-        Ok(())
-    }
-
     /// Compares where the log ends with what the record says.
-    fn align_log(&self, checkpoint: &CheckpointRecord, through: Option<LogId>) -> Result<(), StorageError> {
+    fn check_log(&self, through: Option<LogId>) -> Result<(), StorageError> {
         let Some(through) = through else { return Ok(()) };
         let last = self.log.last_log_id();
         if last.is_some_and(|last| last.index >= through.index) {
             return Ok(());
-        }
-        if checkpoint.installed {
-            // A snapshot was switched to, and the process ended before the log was told.
-            return self.log.reset(through);
         }
         Err(StorageError::PutBack {
             what: format!(
@@ -128,15 +119,6 @@ impl Engine {
                 through.index
             ),
         })
-    }
-
-    /// The membership in the admin database.
-    pub(crate) fn stored_membership(&self) -> Result<StoredMembership, StorageError> {
-        let admin = self.admin()?;
-        let Some(bytes) = admin.get(Key::MEMBERSHIP)? else { return Ok(StoredMembership::default()) };
-        wire::decode("membership", &bytes, |r: &RecordStoredMembership| r.format)
-            .and_then(|record| wire::stored_membership_from_pb(&record))
-            .map_err(|error| admin.record(error))
     }
 
     fn replay(&self, through: Option<LogId>) -> Result<(), StorageError> {
@@ -165,6 +147,14 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The membership in an admin database.
+pub fn stored_membership(admin: &DatabaseInstance) -> Result<StoredMembership, StorageError> {
+    let Some(bytes) = admin.get(Key::MEMBERSHIP)? else { return Ok(StoredMembership::default()) };
+    wire::decode("membership", &bytes, |r: &RecordStoredMembership| r.format)
+        .and_then(|record| wire::stored_membership_from_pb(&record))
+        .map_err(|error| admin.record(error))
 }
 
 /// The names and ids in an admin database.

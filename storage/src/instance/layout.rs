@@ -9,7 +9,7 @@
 //! 'n'                                   next collection id (4, BE)
 //! 'p' session (16) part (4, BE)         CommandResult of a part after the first
 //! 'r' session (16)                      RetryRecord
-//! 's' time (8, BE) session (16)         empty: sessions by the time of their last write, so that old ones are forgotten
+//! 's' minute (8, BE) session (16)       empty: sessions by the minute of their last write, so that old ones are forgotten
 //! 'D' name                              DatabaseRecord                (admin database only)
 //! ```
 
@@ -77,8 +77,8 @@ impl Key {
     }
 
     /// A session in the order of time.
-    pub fn session_by_time(time_ms: i64, session: &[u8]) -> Vec<u8> {
-        [Self::SESSIONS_BY_TIME, &(time_ms.max(0) as u64).to_be_bytes(), session].concat()
+    pub fn session_by_time(minute: i64, session: &[u8]) -> Vec<u8> {
+        [Self::SESSIONS_BY_TIME, &(minute.max(0) as u64).to_be_bytes(), session].concat()
     }
 
     /// The first key after all that start with `prefix`.

@@ -12,9 +12,12 @@
 //! * After the first I/O error nothing is written any more, and `failed` says so: the process has to end.
 
 mod durability;
+mod inner;
 mod layout;
 mod peer_memory;
+mod raft_storage;
 mod reader;
+mod state;
 mod store;
 mod sync_thread;
 mod went_back;

@@ -9,7 +9,7 @@ use rocksdb::{DB, ReadOptions};
 use super::{
     LogKey, LogStore,
     layout::split_entry,
-    store::{engine, record},
+    state::{engine, record},
 };
 use crate::{
     error::StorageError,

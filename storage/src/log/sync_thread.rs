@@ -8,7 +8,7 @@ use std::{
 
 use openraft::storage::IOFlushed;
 
-use super::store::Inner;
+use super::inner::Inner;
 use crate::raft::TypeConfig;
 
 /// How often what is remembered of peers is written, at most. It may be lost: it is a memory of what peers can still

@@ -50,5 +50,10 @@ pub use options::{allow_missing_wal, harden_options};
 pub use preflight::{InstanceState, check_header, check_instance, header_key_versions};
 pub use real_disk::RealDisk;
 
+/// Leaves out of a message of RocksDB what could be a key: see [`info_log`].
+pub(crate) fn redact(message: &str) -> String {
+    info_log::redact(message.as_bytes())
+}
+
 #[cfg(test)]
 mod format_tests;

@@ -1,10 +1,11 @@
 //! Switches to a received generation.
 
-use coffer_proto::internal::v1::{CheckpointDatabase, CheckpointRecord};
+use coffer_keyring::DatabaseId;
+use coffer_proto::internal::v1::CheckpointRecord;
 
 use super::StagedGeneration;
 use crate::{
-    engine::{Databases, Engine},
+    engine::{ADMIN, Databases, Engine, read_catalog},
     error::StorageError,
     instance::opener::remove_tree,
     raft::{SnapshotMeta, wire},
@@ -18,7 +19,7 @@ impl Engine {
     /// directory that the next start removes; after it, the new one, and a log that the next start brings into line.
     ///
     /// # Errors
-    /// The disk fails, or a part of the snapshot is not what its label says: nothing was switched then.
+    /// The disk fails, or it was installed before.
     pub(crate) fn install(&self, meta: &SnapshotMeta, staged: &StagedGeneration) -> Result<(), StorageError> {
         let _structure = self.structure();
         let last = meta.last_log_id.ok_or_else(|| StorageError::Snapshot("it has no log id".to_owned()))?;
@@ -28,34 +29,30 @@ impl Engine {
             .map_err(|_| StorageError::Snapshot("its installation has failed".to_owned()))?;
         let keys =
             guard.as_ref().ok_or_else(|| StorageError::Snapshot("it was installed before".to_owned()))?;
-        let listed: Vec<_> = keys.iter().map(coffer_keyring::StagedKey::database).collect();
+        keys.first().ok_or_else(|| StorageError::Snapshot("it has no databases".to_owned()))?;
         let old = self.keyring.generation().0;
 
         self.log.sync().map_err(|error| StorageError::io("sync the log", error))?;
-        let mut record = CheckpointRecord {
+        let record = CheckpointRecord {
             format: wire::FORMAT,
             through: Some(wire::log_id_to_pb(&last)),
-            databases: Vec::new(),
+            databases: staged.databases.clone(),
             installed: true,
         };
         self.log.write_checkpoint(staged.generation.0, &record)?;
         let keys = guard.take().unwrap_or_default();
         self.keyring.switch_generation(staged.generation, keys, last.index)?;
 
-        for instance in std::mem::take(&mut *self.databases_mut()).instances() {
+        // Made whole before it is shown: a reader sees the old databases or the new ones, never none.
+        let mut databases = Databases::default();
+        for database in &staged.databases {
+            databases.insert(self.open_instance(DatabaseId(database.database_id), false)?);
+        }
+        databases.enter_all(read_catalog(&*databases.get(ADMIN)?)?);
+        let replaced = std::mem::replace(&mut *self.databases_mut(), databases);
+        for instance in replaced.instances() {
             instance.close();
         }
-        let mut databases = Databases::default();
-        for id in listed {
-            let instance = self.open_instance(id, false)?;
-            record
-                .databases
-                .push(CheckpointDatabase { database_id: id.0, writes_end: instance.writes_end() });
-            databases.insert(instance);
-        }
-        *self.databases_mut() = databases;
-        self.load_catalog()?;
-        self.log.write_checkpoint(staged.generation.0, &record)?;
         self.log.use_checkpoint(&record);
         self.set_checkpoint(last.index);
         self.log.save_membership(&meta.last_membership)?;

@@ -10,11 +10,15 @@
 mod digest;
 mod install;
 mod receiver;
+mod sending;
 mod source;
 mod staged;
+mod staging_place;
 mod view;
 
 pub use receiver::SnapshotReceiver;
+pub use sending::Sending;
 pub use source::SnapshotSource;
 pub use staged::StagedGeneration;
+pub use staging_place::StagingPlace;
 pub use view::PinnedView;

@@ -6,14 +6,16 @@ use std::{
 };
 
 use coffer_keyring::{DatabaseId, Generation, StagedKey};
-use coffer_proto::internal::v1::{SnapshotChunk, SnapshotDatabase, SnapshotHeader, SnapshotTrailer};
+use coffer_proto::internal::v1::{
+    CheckpointDatabase, SnapshotChunk, SnapshotDatabase, SnapshotHeader, SnapshotTrailer,
+};
 use rocksdb::{DB, WriteBatch, WriteOptions};
 
 use super::{SnapshotSource, StagedGeneration, digest::DatabaseDigest};
 use crate::{
-    engine::{ADMIN, Engine, FEATURE, database_dir},
+    engine::{ADMIN, Engine, FEATURE, database_dir, stored_membership},
     error::StorageError,
-    instance::{FixedKey, OpenKind, opener::remove_tree},
+    instance::{DatabaseInstance, FixedKey, OpenKind, opener::remove_tree},
     raft::{Snapshot, SnapshotMeta, Vote, wire},
     sealed_fs::KeySource,
 };
@@ -58,6 +60,9 @@ impl SnapshotReceiver {
         if *wire::log_id_from_pb(last).leader_id > vote.leader_id.term {
             return Err(refuse("it holds entries of a later term than its leader's".to_owned()));
         }
+        let place = engine.staging.take().ok_or_else(|| {
+            refuse("another snapshot is being received or installed: send it again later".to_owned())
+        })?;
         let generation = Generation(engine.keyring.generation().0 + 1);
         let dir = engine.options.generation_dir(generation.0);
         let disk = engine.opener.disk().clone();
@@ -68,7 +73,14 @@ impl SnapshotReceiver {
             vote,
             meta,
             expected: header.databases,
-            staged: StagedGeneration { generation, dir, disk, keys: Mutex::new(Some(Vec::new())) },
+            staged: StagedGeneration {
+                generation,
+                dir,
+                disk,
+                databases: Vec::new(),
+                keys: Mutex::new(Some(Vec::new())),
+                _place: place,
+            },
             open: None,
             received: Vec::new(),
         })
@@ -139,11 +151,25 @@ impl SnapshotReceiver {
         Ok(())
     }
 
+    /// Puts the open database on stable storage, and compares what it says of itself with the label of the snapshot.
     fn finish_database(&mut self) -> Result<(), StorageError> {
         let Some(open) = self.open.take() else { return Ok(()) };
-        let instance = database_dir(DatabaseId(open.digest.database()));
-        open.db.flush().map_err(|source| StorageError::Engine { instance, source })?;
+        let id = DatabaseId(open.digest.database());
+        open.db.flush().map_err(|source| StorageError::Engine { instance: database_dir(id), source })?;
         open.db.cancel_all_background_work(true);
+        let instance = DatabaseInstance::new(id, &self.staged.dir.join(database_dir(id)), open.db)?;
+        let label_end = self.meta.last_log_id.map_or(0, |id| id.index + 1);
+        if instance.writes_end() > label_end {
+            return Err(StorageError::Snapshot(
+                "a database holds writes beyond the snapshot's log id".to_owned(),
+            ));
+        }
+        if id == ADMIN && stored_membership(&instance)? != self.meta.last_membership {
+            return Err(StorageError::Snapshot("its membership is not the one of its data".to_owned()));
+        }
+        self.staged
+            .databases
+            .push(CheckpointDatabase { database_id: id.0, writes_end: instance.writes_end() });
         self.received.push(open.digest.finish());
         Ok(())
     }

@@ -37,7 +37,8 @@ impl SnapshotSource {
     /// Calls `send` with header, chunks and trailer, until it answers false. Blocks.
     ///
     /// # Errors
-    /// The disk fails, or this is no view.
+    /// [`StorageError::DatabaseNotFound`] where a database was dropped meanwhile: take a new view. The disk fails, or
+    /// this is no view.
     pub fn send_messages(
         &self,
         vote: &Vote,
@@ -46,6 +47,7 @@ impl SnapshotSource {
         let Self::View(view) = self else {
             return Err(StorageError::Snapshot("a received snapshot is installed, not sent on".to_owned()));
         };
+        let _sending = view.sending();
         let mut send = |body| send(SnapshotMessage { body: Some(body) });
         let meta = view.meta();
         let header = SnapshotHeader {
@@ -60,7 +62,8 @@ impl SnapshotSource {
             return Ok(());
         }
         let mut trailer = SnapshotTrailer::default();
-        for (id, pinned) in view.databases() {
+        for (instance, pinned) in view.databases() {
+            let id = instance.id();
             let mut digest = DatabaseDigest::new(id.0);
             let mut chunk = empty_chunk(id.0);
             let mut bytes = 0;
@@ -79,9 +82,9 @@ impl SnapshotSource {
                 }
                 iterator.next();
             }
-            iterator.status().map_err(|source| StorageError::Engine {
-                instance: crate::engine::database_dir(*id),
-                source,
+            iterator.status().map_err(|error| {
+                // A drop takes key and files away under the view: no fault of this member, and a later view is whole.
+                if instance.is_closed() { StorageError::DatabaseNotFound(id) } else { instance.engine(error) }
             })?;
             if !send(Body::Chunk(chunk)) {
                 return Ok(());

@@ -1,13 +1,20 @@
 //! A view of all databases at one applied id.
 
-use coffer_keyring::DatabaseId;
+use std::sync::Arc;
 
-use crate::{engine::Engine, error::StorageError, instance::Pinned, raft::SnapshotMeta};
+use super::sending::{Sending, SendingGuard};
+use crate::{
+    engine::Engine,
+    error::StorageError,
+    instance::{DatabaseInstance, Pinned},
+    raft::SnapshotMeta,
+};
 
 /// All databases, pinned between two entries.
 pub struct PinnedView {
     meta: SnapshotMeta,
-    databases: Vec<(DatabaseId, Pinned)>,
+    databases: Vec<(Arc<DatabaseInstance>, Pinned)>,
+    sending: Sending,
 }
 
 impl PinnedView {
@@ -21,9 +28,9 @@ impl PinnedView {
         let instances = engine.databases().instances();
         let databases = instances
             .iter()
-            .map(|instance| Ok((instance.id(), instance.pin()?)))
+            .map(|instance| Ok((instance.clone(), instance.pin()?)))
             .collect::<Result<_, StorageError>>()?;
-        Ok(Self { meta, databases })
+        Ok(Self { meta, databases, sending: engine.sending.clone() })
     }
 
     /// The id and membership of the view.
@@ -32,7 +39,12 @@ impl PinnedView {
     }
 
     /// The databases in the order of their ids.
-    pub fn databases(&self) -> &[(DatabaseId, Pinned)] {
+    pub fn databases(&self) -> &[(Arc<DatabaseInstance>, Pinned)] {
         &self.databases
+    }
+
+    /// Keeps the log from this view on while it is sent.
+    pub(super) fn sending(&self) -> SendingGuard {
+        self.sending.begin(self.meta.last_log_id.map_or(0, |id| id.index))
     }
 }

@@ -84,6 +84,7 @@ pub fn find(
         sort: None,
         skip: 0,
         limit: 0,
+        cancel: crate::Cancel::default(),
     };
     adjust(&mut query);
     let mut cursor = node.engine.find(query).map_err(|error| error.document_error().cloned().unwrap())?;
@@ -96,4 +97,26 @@ pub fn find(
         }
         documents.extend(batch.iter().map(|raw| coffer_document::decode_document(raw).unwrap()));
     }
+}
+
+/// How many documents match.
+pub fn count(
+    node: &TestNode,
+    database: u64,
+    collection: &str,
+    filter: Document,
+    skip: u64,
+    limit: u64,
+) -> u64 {
+    let query = FindQuery {
+        database: coffer_keyring::DatabaseId(database),
+        collection: collection.to_owned(),
+        filter,
+        projection: None,
+        sort: None,
+        skip,
+        limit,
+        cancel: crate::Cancel::default(),
+    };
+    node.engine.count(query).unwrap().0
 }

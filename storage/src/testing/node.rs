@@ -23,7 +23,6 @@ use crate::{
 
 /// One member's storage.
 pub struct TestNode {
-    pub options: StorageOptions,
     pub keyring: Keyring,
     pub log: LogStore,
     pub engine: Arc<Engine>,
@@ -78,7 +77,7 @@ impl TestNode {
     pub fn try_open_with(options: StorageOptions, keyring: Keyring) -> Result<Self, StorageError> {
         let log = LogStore::open(&options, &keyring)?;
         let engine = Engine::recover(&options, &keyring, &log)?;
-        Ok(Self { options, keyring, log, engine, term: 1 })
+        Ok(Self { keyring, log, engine, term: 1 })
     }
 
     /// Appends an entry without applying it, and syncs it.

@@ -2,7 +2,7 @@
 
 use coffer_document::{Filter, validate_namespace};
 use coffer_proto::v1::{CountRequest, CountResponse};
-use coffer_storage::StorageError;
+use coffer_storage::{FindQuery, StorageError};
 use tonic::metadata::MetadataMap;
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
         write::optional_document,
     },
     applied_index, await_freshness,
+    given_up::GivenUp,
 };
 
 /// Runs the call.
@@ -27,13 +28,18 @@ pub async fn count(
     let serving = context.serving()?;
     let place = context.reads.enter(0, &deadline).await?;
     await_freshness(&serving, read_concern, &deadline).await?;
+    // Dropped with this call, also where its client goes away.
+    let given_up = GivenUp::default();
+    let cancel = given_up.flag();
     blocking("the documents were counted", place, &deadline, move || {
         // Taken first: the count may have seen more, never less.
         let nothing = CountResponse { count: 0, applied_index: applied_index(&serving) };
         let Some(id) = serving.engine.database_id(&database) else {
             return Ok(nothing);
         };
-        match serving.engine.count(id, &collection, filter, skip, limit) {
+        let query =
+            FindQuery { database: id, collection, filter, projection: None, sort: None, skip, limit, cancel };
+        match serving.engine.count(query) {
             Ok((count, applied_index)) => Ok(CountResponse { count, applied_index }),
             Err(StorageError::DatabaseNotFound(_)) => Ok(nothing),
             Err(error) => Err(ServiceError::from_storage("count documents", &error)),

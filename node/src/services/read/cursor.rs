@@ -16,6 +16,7 @@ use bytes::Bytes;
 use coffer_proto::v1::FindResponse;
 use coffer_storage::{Cursor, StorageError};
 use futures::Stream;
+use metrics::gauge;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until, timeout},
@@ -28,6 +29,7 @@ use super::super::{
     error::ServiceError,
     gate::{Gate, Place},
 };
+use super::given_up::GivenUp;
 use crate::member::{Member, MemberState, NotServing};
 
 /// A batch ends with the document that makes it this large: with one of the largest size it is 17 MiB, well below what a
@@ -43,6 +45,25 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long one batch may take, its wait for a place included.
 const BATCH_LIMIT: Duration = Duration::from_secs(60);
 
+/// Cursors that are open now.
+pub const OPEN_CURSORS: &str = "coffer_open_cursors";
+
+/// Counts a cursor as long as it lives.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        gauge!(OPEN_CURSORS).increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        gauge!(OPEN_CURSORS).decrement(1.0);
+    }
+}
+
 /// What goes through the queue.
 enum Item {
     Batch(FindResponse),
@@ -55,6 +76,8 @@ pub struct FindStream {
     /// Why the cursor ended early.
     fault: Arc<OnceLock<Status>>,
     ended: bool,
+    /// Ends the reading of a batch that nobody waits for.
+    _given_up: GivenUp,
 }
 
 /// What reads the cursor.
@@ -77,11 +100,13 @@ pub struct CursorTask {
 
 impl CursorTask {
     /// Begins to read.
-    pub fn start(self) -> FindStream {
+    pub fn start(self, given_up: GivenUp) -> FindStream {
         let (sender, queue) = mpsc::channel(QUEUE);
         let fault = Arc::new(OnceLock::new());
-        let stream = FindStream { queue, fault: fault.clone(), ended: false };
+        let stream = FindStream { queue, fault: fault.clone(), ended: false, _given_up: given_up };
+        let counted = Counted::new();
         tokio::spawn(async move {
+            let _counted = counted;
             let member = self.member.clone();
             let deadline = self.deadline.map(|deadline| deadline.at());
             let stopped = member.draining().cancelled();
@@ -134,7 +159,10 @@ impl CursorTask {
         blocking("the next documents were found", place, &deadline, move || {
             match cursor.next_batch(documents, BATCH_BYTES) {
                 Ok(documents) => Ok((cursor, documents)),
-                Err(StorageError::DatabaseNotFound(_)) => Ok((cursor, Vec::new())),
+                // Dropped, or replaced by a snapshot: what was answered so far is not all that the caller asked for.
+                Err(StorageError::DatabaseNotFound(_)) => Err(ServiceError::ReadNotConfirmed(
+                    "the database was dropped or replaced by a snapshot while it was read; run the find again",
+                )),
                 Err(error) => Err(ServiceError::from_storage("read a cursor", &error)),
             }
         })
@@ -192,7 +220,7 @@ mod tests {
 
     fn stream() -> (mpsc::Sender<Item>, FindStream) {
         let (sender, queue) = mpsc::channel(QUEUE);
-        (sender, FindStream { queue, fault: Arc::default(), ended: false })
+        (sender, FindStream { queue, fault: Arc::default(), ended: false, _given_up: GivenUp::default() })
     }
 
     #[tokio::test]

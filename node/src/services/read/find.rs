@@ -16,6 +16,7 @@ use super::{
     },
     applied_index, await_freshness,
     cursor::{CursorTask, FindStream},
+    given_up::GivenUp,
 };
 use crate::member::Serving;
 
@@ -42,6 +43,8 @@ pub async fn find(
     let open = context.cursors.try_enter()?;
     let place = context.reads.enter(0, &deadline).await?;
     await_freshness(&serving, read_concern, &deadline).await?;
+    let given_up = GivenUp::default();
+    let cancel = given_up.flag();
     let opened = blocking("the first documents were found", place, &deadline, move || {
         open_cursor(&serving, &database, |id| FindQuery {
             database: id,
@@ -51,6 +54,7 @@ pub async fn find(
             sort,
             skip,
             limit,
+            cancel,
         })
     });
     let (cursor, applied_index) = opened.await?;
@@ -67,7 +71,7 @@ pub async fn find(
         deadline: deadline.from_client.then_some(deadline),
         _open: open,
     };
-    Ok(task.start())
+    Ok(task.start(given_up))
 }
 
 /// `None` where there is nothing to find, with the index that this is true of.

@@ -3,6 +3,7 @@
 mod count;
 mod cursor;
 mod find;
+mod given_up;
 mod list;
 
 use std::sync::Arc;

@@ -24,8 +24,15 @@ pub async fn drop_database(
         let Some(id) = write.existing_database(&database).await? else {
             return Ok(DropDatabaseResponse::default());
         };
-        let action = DropDatabase { name: database, database_id: id.0 };
-        let result = check(write.commands.next_part(Action::DropDatabase(action)).await?)?;
+        let mut action = DropDatabase { name: database, database_id: id.0 };
+        let mut result = check(write.commands.next_part(Action::DropDatabase(action.clone())).await?)?;
+        // The name may have belonged to another database already: a member that was elected just now can lag.
+        if result.deleted == 0
+            && let Some(latest) = write.latest_database(&action.name).await?.filter(|latest| *latest != id)
+        {
+            action.database_id = latest.0;
+            result = check(write.commands.next_part(Action::DropDatabase(action)).await?)?;
+        }
         Ok(DropDatabaseResponse { dropped: result.deleted > 0, applied_index: result.applied_index })
     })
     .await

@@ -53,7 +53,8 @@ async fn run(
             }
             looked_up_again = true;
             match write.database_of_collection(&database, &action.collection).await? {
-                Some(id) => action.database_id = id.0,
+                // Another database: the scan begins again.
+                Some(id) => (action.database_id, action.window) = (id.0, None),
                 None => return Ok(response),
             }
             continue;

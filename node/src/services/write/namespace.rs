@@ -27,6 +27,11 @@ impl Write {
         if let Some(id) = self.serving.engine.database_id(name) {
             return Ok(Some(id));
         }
+        self.latest_database(name).await
+    }
+
+    /// The database of that name as of all that was acknowledged before this call.
+    pub(super) async fn latest_database(&self, name: &str) -> Result<Option<DatabaseId>, ServiceError> {
         linearize(&self.serving.raft, &self.deadline).await?;
         Ok(self.serving.engine.database_id(name))
     }
@@ -45,6 +50,10 @@ impl Write {
             return Ok(Some(id));
         }
         linearize(&self.serving.raft, &self.deadline).await?;
+        // Asked for again: the name may belong to another database by now.
+        let Some(id) = self.serving.engine.database_id(database) else {
+            return Ok(None);
+        };
         Ok(self.has_collection(id, collection)?.then_some(id))
     }
 

@@ -13,7 +13,7 @@ use super::{
     super::{
         command::{check, database_is_gone},
         context::Context,
-        error::ServiceError,
+        error::{LeaderHint, ServiceError, Uncertainty},
         object_id::IdSource,
     },
     Write, specification, write,
@@ -67,13 +67,18 @@ async fn run(
         if database_is_gone(&result) {
             // Dropped under this call: what is left to be done is in the database that has the name now, if any.
             if looked_up_again {
-                return Ok(response);
+                return if action.upsert {
+                    Err(ServiceError::OutcomeUnknown(Uncertainty::Interrupted(LeaderHint::default())))
+                } else {
+                    Ok(response)
+                };
             }
             looked_up_again = true;
             let Some(id) = find_database(&mut write, &database, &action).await? else {
                 return Ok(response);
             };
-            action.database_id = id.0;
+            // Another database: the scan begins again.
+            (action.database_id, action.window) = (id.0, None);
             continue;
         }
         let result = check(result).map_err(|error| partly(error, response.modified))?;

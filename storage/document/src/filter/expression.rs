@@ -30,6 +30,15 @@ impl Expression {
         Self::Not(Box::new(inner))
     }
 
+    /// How many conditions it has, combinations included.
+    pub(super) fn conditions(&self) -> usize {
+        match self {
+            Self::And(parts) | Self::Or(parts) => 1 + parts.iter().map(Self::conditions).sum::<usize>(),
+            Self::Not(part) => part.conditions(),
+            Self::Field { .. } => 1,
+        }
+    }
+
     /// Whether `document` matches.
     pub(super) fn matches(&self, document: &Document) -> bool {
         match self {

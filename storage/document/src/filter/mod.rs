@@ -18,7 +18,7 @@ use bson::{Bson, Document};
 
 pub use id_range::IdRange;
 
-use crate::DocumentError;
+use crate::{DocumentError, MAX_FILTER_CONDITIONS};
 use expression::Expression;
 
 /// A query filter: `$eq $ne $gt $gte $lt $lte $in $nin $exists $and $or $nor $not`, equality by naming a value, dotted
@@ -43,11 +43,24 @@ impl Filter {
     /// # Errors
     ///
     /// `BadValue` for an unknown or unsupported operator, for arguments of the wrong form, and for a path with more than
-    /// [`crate::MAX_PATH_INDEXES`] array indexes; `Overflow` for a filter nested too deep or a path with more names than
+    /// [`crate::MAX_PATH_INDEXES`] array indexes, and for more than [`MAX_FILTER_CONDITIONS`] conditions; `Overflow` for a filter nested too deep or a path with more names than
     /// a document can be nested.
     pub fn parse(filter: &Document) -> Result<Self, DocumentError> {
         crate::decode::measure(filter)?;
-        Ok(Self { root: parse::parse(filter)? })
+        let root = parse::parse(filter)?;
+        let conditions = root.conditions();
+        if conditions > MAX_FILTER_CONDITIONS {
+            return Err(DocumentError::bad_value(format!(
+                "the filter has {conditions} conditions and may have {MAX_FILTER_CONDITIONS}: use $in for many values of \
+                 one field, or several calls"
+            )));
+        }
+        Ok(Self { root })
+    }
+
+    /// How many conditions a document is tested against at most: what a match costs, roughly.
+    pub fn conditions(&self) -> usize {
+        self.root.conditions()
     }
 
     /// Whether the filter has no conditions: it matches every document.

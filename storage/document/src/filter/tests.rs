@@ -376,11 +376,13 @@ fn paths_are_limited() {
 #[test]
 fn large_filters_take_no_square_of_time() {
     let points: Vec<Bson> = (0..50_000).map(|id| doc! {"_id": id}.into()).collect();
-    let range = Filter::parse(&doc! {"$or": points}).unwrap().id_range();
+    // More conditions than a filter may have: the ranges are worth it by themselves.
+    let unlimited = |filter| Filter { root: super::parse::parse(&filter).unwrap() };
+    let range = unlimited(doc! {"$or": points}).id_range();
     assert_eq!(range.points.unwrap().len(), 50_000);
     let mut parts: Vec<Bson> = (0..50_000).map(|id| doc! {"_id": {"$gte": id}}.into()).collect();
     parts.insert(0, doc! {"_id": {"$in": (0..50_001).map(Bson::Int32).collect::<Vec<_>>()}}.into());
-    let range = Filter::parse(&doc! {"$and": parts}).unwrap().id_range();
+    let range = unlimited(doc! {"$and": parts}).id_range();
     assert_eq!(range.points.unwrap().len(), 2);
 }
 
@@ -532,4 +534,17 @@ fn ranges_and_equality_agree() {
             assert!(!(holds("$lt") && holds("$gt")), "{document} and {operand}");
         }
     }
+}
+
+#[test]
+fn a_filter_has_a_limited_number_of_conditions_and_a_set_counts_as_one() {
+    let many = |count: usize| {
+        let clauses: Vec<_> = (0..count).map(|n| bson::bson!({"a": i64::try_from(n).unwrap()})).collect();
+        Filter::parse(&doc! {"$or": clauses})
+    };
+    assert_eq!(many(10).unwrap().conditions(), 11);
+    assert!(many(crate::MAX_FILTER_CONDITIONS - 2).is_ok());
+    assert_eq!(many(crate::MAX_FILTER_CONDITIONS).unwrap_err().code, 2);
+    let members: Vec<i32> = (0..100_000).collect();
+    assert_eq!(Filter::parse(&doc! {"a": {"$in": members}}).unwrap().conditions(), 1);
 }

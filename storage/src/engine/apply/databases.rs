@@ -1,16 +1,22 @@
 //! Commands on the catalog of databases, which the admin database holds.
 
+use coffer_document::DocumentError;
 use coffer_keyring::DatabaseId;
 use coffer_proto::internal::v1::{CommandResult, CreateDatabase, DatabaseRecord, DropDatabase};
 use prost::Message;
 use rocksdb::WriteBatch;
 
+use super::refused;
 use crate::{
     engine::{Engine, database_dir},
     error::StorageError,
     instance::{Key, opener::remove_tree},
     raft::{LogId, wire},
 };
+
+/// Databases of a replica set at most: each costs every member some open files and memory. The same on all members, or they
+/// would differ in what they refuse.
+pub const MAX_DATABASES: usize = 1024;
 
 impl Engine {
     /// Enters a database. Its id is the log index, so it is never used twice. Answers the id of the one that is there
@@ -26,6 +32,12 @@ impl Engine {
                 admin.write(WriteBatch::default(), log_id)?;
             }
             return Ok(CommandResult { database_id: existing.0, ..CommandResult::default() });
+        }
+        if !admin.has(log_id.index) && self.database_count() >= MAX_DATABASES {
+            admin.write(WriteBatch::default(), log_id)?;
+            return Ok(refused(DocumentError::illegal_operation(format!(
+                "there are {MAX_DATABASES} databases, which is the limit: drop one, or use collections"
+            ))));
         }
         let id = DatabaseId(log_id.index);
         // A replay can pass a database by that was dropped later: its key is gone and stays gone.

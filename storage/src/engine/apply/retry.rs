@@ -6,7 +6,7 @@
 
 use coffer_proto::internal::v1::{CommandError, CommandResult, RetryId, RetryRecord};
 use prost::Message;
-use rocksdb::{Direction, IteratorMode};
+use rocksdb::{IteratorMode, ReadOptions};
 
 use super::Execution;
 use crate::{error::StorageError, instance::Key, raft::wire};
@@ -83,11 +83,15 @@ impl Execution {
         } else {
             self.batch.put(Key::part(&id.session_id, id.part), result.encode_to_vec());
         }
-        if let Some(before) = &before {
-            self.batch.delete(Key::session_by_time(before.time_ms, &id.session_id));
-        }
         self.batch.put(Key::session(&id.session_id), record.encode_to_vec());
-        self.batch.put(Key::session_by_time(time_ms, &id.session_id), b"");
+        let seen = Key::session_by_time(minute(time_ms), &id.session_id);
+        let seen_before = before.map(|before| Key::session_by_time(minute(before.time_ms), &id.session_id));
+        if seen_before.as_ref() != Some(&seen) {
+            self.batch.put(seen, b"");
+            if let Some(seen_before) = seen_before {
+                self.batch.delete(seen_before);
+            }
+        }
         self.forget_old_sessions(time_ms, &id.session_id)
     }
 
@@ -99,14 +103,15 @@ impl Execution {
     }
 
     fn forget_old_sessions(&mut self, now_ms: i64, present: &[u8]) -> Result<(), StorageError> {
-        let before = Key::session_by_time(now_ms.saturating_sub(SESSION_MS), &[]);
-        let from = IteratorMode::From(Key::SESSIONS_BY_TIME, Direction::Forward);
+        let before = Key::session_by_time(minute(now_ms.saturating_sub(SESSION_MS)), &[]);
         let instance = self.instance.clone();
-        for item in instance.db().iterator(from).take(FORGET_AT_ONCE) {
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(Key::SESSIONS_BY_TIME);
+        // The bound keeps the iterator out of what is not old, the marks of deletions there included.
+        options.set_iterate_upper_bound(before);
+        let old = instance.db().iterator_opt(IteratorMode::Start, options);
+        for item in old.take(FORGET_AT_ONCE) {
             let (key, _) = item.map_err(|error| instance.engine(error))?;
-            if !key.starts_with(Key::SESSIONS_BY_TIME) || *key >= *before {
-                break;
-            }
             let session = key.get(1 + 8..).unwrap_or_default();
             if session == present {
                 continue;
@@ -121,4 +126,9 @@ impl Execution {
         }
         Ok(())
     }
+}
+
+/// Sessions are kept in the order of whole minutes: a busy one moves once a minute, not with every write.
+fn minute(time_ms: i64) -> i64 {
+    time_ms.div_euclid(60_000)
 }

@@ -20,6 +20,9 @@ const DEFAULT_DOCUMENTS: u32 = 4096;
 /// Used where the command names no window.
 const DEFAULT_BYTES: u64 = 8 << 20;
 
+/// Conditions of a filter that cost nothing extra: about what decoding a document costs.
+const FREE_CONDITIONS: u64 = 16;
+
 /// What the visitor of a scan wants next.
 pub enum Visit {
     /// Go on; this many bytes were written for the document.
@@ -38,8 +41,11 @@ pub fn scan(
     mut visit: impl FnMut(Vec<u8>, Document) -> Result<Visit, StorageError>,
 ) -> Result<Option<Vec<u8>>, StorageError> {
     let after = window.map_or(&[][..], |window| &window.after);
-    let mut documents =
+    let documents =
         window.map(|window| window.max_documents).filter(|max| *max > 0).unwrap_or(DEFAULT_DOCUMENTS);
+    // A filter with many conditions gets fewer documents: the window bounds the work, the same on every member.
+    let per_document = u64::try_from(filter.conditions()).unwrap_or(u64::MAX).max(FREE_CONDITIONS);
+    let mut work = u64::from(documents) * FREE_CONDITIONS;
     let mut bytes = window.map(|window| window.max_bytes).filter(|max| *max > 0).unwrap_or(DEFAULT_BYTES);
     let id = CollectionId(collection.id);
     let range = filter.id_range();
@@ -56,9 +62,9 @@ pub fn scan(
                 Visit::Stop => return Ok(Step::Done),
             }
         }
-        documents -= 1;
+        work = work.saturating_sub(per_document);
         bytes = bytes.saturating_sub(cost as u64);
-        Ok(if documents == 0 || bytes == 0 { Step::WindowEnds } else { Step::Next })
+        Ok(if work == 0 || bytes == 0 { Step::WindowEnds } else { Step::Next })
     };
     if let Some(points) = &range.points {
         for point in points.iter().filter(|point| point.as_slice() > after) {
