@@ -97,6 +97,9 @@ where
     pub async fn next(&mut self) -> Option<Result<StreamAppendResult<TypeConfig>, PeerError>> {
         loop {
             match self.event().await {
+                Event::Request(Some(request)) if self.is_too_far_behind(&request) => {
+                    return Some(Err(PeerError::TooFarBehind));
+                }
                 Event::Request(Some(request)) => self.send(&request),
                 Event::Request(None) => {
                     self.input_ended = true;
@@ -116,6 +119,13 @@ where
                 }
             }
         }
+    }
+
+    /// Whether the request holds entries that the log has to be rid of. Once nothing is sent from there, openraft purges
+    /// them, and begins with a snapshot.
+    fn is_too_far_behind(&self, request: &AppendEntriesRequest<TypeConfig>) -> bool {
+        let wanted = self.member.serving().map_or(0, |serving| serving.log.purge_wanted());
+        request.entries.first().is_some_and(|entry| entry.log_id.index < wanted)
     }
 
     async fn event(&mut self) -> Event {

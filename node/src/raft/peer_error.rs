@@ -26,6 +26,9 @@ pub enum PeerError {
     /// It answered with something that it cannot have meant.
     #[error("the answer is not one: {0}")]
     Nonsense(String),
+    /// It is so far behind that it keeps the log from being purged.
+    #[error("it is sent entries that have to be purged: it gets a snapshot instead")]
+    TooFarBehind,
     /// The stream ended before everything was answered.
     #[error("the stream ended with {unanswered} requests unanswered")]
     Ended {
@@ -44,7 +47,7 @@ impl PeerError {
     /// Whether another try at once is pointless: the peer is away, or it refuses and will go on to.
     pub fn is_lasting(&self) -> bool {
         match self {
-            Self::Address(_) | Self::Silent { .. } => true,
+            Self::Address(_) | Self::Silent { .. } | Self::TooFarBehind => true,
             Self::Nonsense(_) | Self::Ended { .. } => false,
             Self::Status(status) => match status.code() {
                 Code::Unavailable

@@ -84,6 +84,8 @@ impl Checkpointer {
             return Ok(());
         }
         raft.trigger().purge_log(target).await.map_err(ended)?;
+        // openraft keeps what it is sending to a peer. One that is alive but slower than the writes would keep it for ever.
+        self.log.want_purge(if self.is_far_too_long() { target + 1 } else { 0 });
         // Their entries are gone from the log: nothing can name those databases again.
         let purged = self.log.purged().map_or(0, |id| id.index);
         self.blocking(move |engine| Ok(engine.keyring.prune_tombstones(purged)?)).await
@@ -93,10 +95,14 @@ impl Checkpointer {
     /// to twice its bound meanwhile.
     fn purge_limit(&self) -> u64 {
         let limit = self.checkpoint_end();
-        if self.log.bytes() > self.engine.options.max_log_bytes.saturating_mul(2) {
+        if self.is_far_too_long() {
             return limit;
         }
         self.engine.sending.lowest().map_or(limit, |lowest| limit.min(lowest + 1))
+    }
+
+    fn is_far_too_long(&self) -> bool {
+        self.log.bytes() > self.engine.options.max_log_bytes.saturating_mul(2)
     }
 
     fn checkpoint_end(&self) -> u64 {

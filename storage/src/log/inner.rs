@@ -4,7 +4,7 @@ use std::{
     io,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -24,6 +24,8 @@ pub struct Inner {
     pub(super) state: Mutex<State>,
     /// One more than the index of the last entry on stable storage.
     pub(super) flushed_end: watch::Sender<u64>,
+    /// Entries before this index have to go soon, whoever still reads them; 0 for none.
+    pub(super) purge_wanted: AtomicU64,
     pub(super) failed: AtomicBool,
     pub(super) failure: watch::Sender<Option<String>>,
     pub(super) peers: PeerMemory,

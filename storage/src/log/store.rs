@@ -4,7 +4,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
     thread::JoinHandle,
@@ -63,6 +63,7 @@ impl LogStore {
             db,
             state: Mutex::new(state),
             flushed_end: watch::Sender::new(flushed),
+            purge_wanted: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             failure: watch::Sender::new(None),
             peers: PeerMemory::new(peers),
@@ -237,6 +238,17 @@ impl LogStore {
     /// One more than the index that the log may be purged up to.
     pub fn checkpoint_end(&self) -> u64 {
         self.inner.state().checkpoint_end
+    }
+
+    /// Entries before this index have to go, because the log has grown far beyond its bound: a peer that is still sent
+    /// them is so slow that it keeps the log from being purged, and gets a snapshot instead. 0 for none.
+    pub fn purge_wanted(&self) -> u64 {
+        self.inner.purge_wanted.load(Ordering::Relaxed)
+    }
+
+    /// Says which entries have to go.
+    pub(crate) fn want_purge(&self, before: u64) {
+        self.inner.purge_wanted.store(before, Ordering::Relaxed);
     }
 
     /// Removes the records of all generations but `live`.
