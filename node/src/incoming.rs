@@ -1,5 +1,9 @@
 //! Connections as they come, no more than so many at once.
+//!
+//! Invariant: a connection that does not begin to speak HTTP/2 in time is closed, or anybody could hold every place by
+//! opening connections and saying nothing.
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,21 +14,36 @@ use futures::{Stream, stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Sleep, sleep};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 /// How long accepting rests after it failed: the usual reason is that files have run out, which passes.
 const REST: Duration = Duration::from_millis(100);
 
+/// Length of what every HTTP/2 client sends first (RFC 9113, 3.4).
+const PREFACE_LEN: usize = 24;
+
 /// A connection that holds its place until it is closed.
 pub(crate) struct Connection {
     stream: TcpStream,
+    preface: Option<Preface>,
     _place: OwnedSemaphorePermit,
 }
 
-/// Accepts connections; beyond `most` they wait in the system's queue.
-pub(crate) fn incoming(listener: TcpListener, most: usize) -> impl Stream<Item = io::Result<Connection>> {
+/// The first bytes of a connection, while they are awaited.
+struct Preface {
+    missing: usize,
+    limit: Pin<Box<Sleep>>,
+}
+
+/// Accepts connections; beyond `most` they wait in the system's queue. Each has `limit` to send its first bytes.
+pub(crate) fn incoming(
+    listener: TcpListener,
+    most: usize,
+    limit: Duration,
+) -> impl Stream<Item = io::Result<Connection>> {
     let places = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
-    stream::unfold((listener, places), |(listener, places)| async move {
+    stream::unfold((listener, places), move |(listener, places)| async move {
         let place = places.clone().acquire_owned().await.ok()?;
         let stream = loop {
             match listener.accept().await {
@@ -38,7 +57,8 @@ pub(crate) fn incoming(listener: TcpListener, most: usize) -> impl Stream<Item =
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY");
         }
-        Some((Ok(Connection { stream, _place: place }), (listener, places)))
+        let preface = Some(Preface { missing: PREFACE_LEN, limit: Box::pin(sleep(limit)) });
+        Some((Ok(Connection { stream, preface, _place: place }), (listener, places)))
     })
 }
 
@@ -51,12 +71,18 @@ impl Connected for Connection {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let Some(preface) = &mut this.preface else { return Pin::new(&mut this.stream).poll_read(cx, buf) };
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        preface.missing = preface.missing.saturating_sub(buf.filled().len() - before);
+        if preface.missing == 0 {
+            this.preface = None;
+        } else if preface.limit.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
     }
 }
 
@@ -89,15 +115,47 @@ impl AsyncWrite for Connection {
 #[cfg(test)]
 mod tests {
     use futures::StreamExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::time::timeout;
 
     use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_connection_that_says_too_little_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut connections = Box::pin(incoming(listener, 1, Duration::from_millis(50)));
+        for said in [&b""[..], b"PRI * HTTP/2"] {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            client.write_all(said).await.unwrap();
+            let mut held = timeout(LONG, connections.next()).await.unwrap().unwrap().unwrap();
+            let mut bytes = Vec::new();
+            let read = timeout(LONG, held.read_to_end(&mut bytes)).await.unwrap();
+            assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut, "after {} bytes", said.len());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_began_may_be_silent() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut connections = Box::pin(incoming(listener, 1, Duration::from_secs(5)));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let mut held = connections.next().await.unwrap().unwrap();
+        for part in [&b"PRI * HTTP/2"[..], b".0\r\n\r\nSM\r\n\r\n"] {
+            client.write_all(part).await.unwrap();
+            held.read_exact(&mut vec![0; part.len()]).await.unwrap();
+        }
+        assert!(held.preface.is_none(), "nothing limits it any more");
+    }
 
     #[tokio::test]
     async fn a_connection_too_many_waits_for_a_place() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut connections = Box::pin(incoming(listener, 1));
+        let mut connections = Box::pin(incoming(listener, 1, LONG));
         let _first = TcpStream::connect(address).await.unwrap();
         let held = connections.next().await.unwrap().unwrap();
         let _second = TcpStream::connect(address).await.unwrap();

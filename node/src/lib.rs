@@ -13,6 +13,7 @@ mod boot;
 pub mod config;
 pub mod exit;
 mod fail_stop;
+mod health_service;
 mod incoming;
 pub mod init_config;
 mod key_watch;

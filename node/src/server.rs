@@ -3,7 +3,8 @@
 //! Invariants:
 //! - It answers from the moment that the data directory is locked, in every state: what needs data refuses by itself.
 //! - Health is the member's state and nothing else: SERVING while the member serves.
-//! - A stop lets calls that run go on, until its deadline.
+//! - A stop lets calls that run go on, until its deadline. Streams that only end when their client wants, such as a watch of
+//!   the health, end with the member's service.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +19,14 @@ use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::health_service;
 use crate::incoming::incoming;
 use crate::member::{Member, MemberState};
 use crate::services::{self, AdminService, DocumentsService};
 
-/// Calls that one connection may have open at once; a client opens few, a peer a handful.
-const MAX_STREAMS: u32 = 1024;
+/// Calls that one connection may have open at once; a client opens few, a peer a handful. The message of each is gathered
+/// in memory before the call comes to a gate that counts bytes, so this is what bounds them until then.
+const MAX_STREAMS: u32 = 128;
 
 /// How often a silent connection is asked whether somebody is there, so that a machine that vanished does not hold its
 /// places for hours (TCP's own keepalive would).
@@ -31,6 +34,9 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long the answer may take.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a new connection may take to say that it speaks HTTP/2; only from then on is it asked whether somebody is there.
+const PREFACE_LIMIT: Duration = Duration::from_secs(10);
 
 /// HTTP/2 windows: a batch of documents should not wait for window updates on a line with some latency.
 const STREAM_WINDOW: u32 = 2 << 20;
@@ -46,7 +52,8 @@ pub(crate) fn spawn(
     listener: TcpListener,
     max_connections: usize,
 ) -> Result<JoinHandle<Result<(), tonic::transport::Error>>, String> {
-    let (reporter, health) = tonic_health::server::health_reporter();
+    let reporter = HealthReporter::new();
+    let health = health_service::server(&reporter, member.draining().clone());
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -67,7 +74,7 @@ pub(crate) fn spawn(
         .add_service(crate::raft::server(member.clone()));
     tokio::spawn(report_health(member.clone(), reporter));
     let stop = member.draining().clone();
-    let connections = incoming(listener, max_connections);
+    let connections = incoming(listener, max_connections, PREFACE_LIMIT);
     Ok(tokio::spawn(async move {
         router.serve_with_incoming_shutdown(connections, async move { stop.cancelled().await }).await
     }))
