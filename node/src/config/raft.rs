@@ -41,7 +41,7 @@ impl RaftSection {
             "10ms is the least",
         );
         problems.unless(
-            self.election_timeout_min.0 >= self.heartbeat_interval.0 * 3,
+            self.election_timeout_min.0 >= self.heartbeat_interval.0.saturating_mul(3),
             "raft.election_timeout_min",
             "at least three heartbeats must fit in, or one lost packet starts an election",
         );
@@ -55,11 +55,15 @@ impl RaftSection {
             "raft.election_timeout_max",
             "more than 60s without a leader is too long",
         );
-        problems.unless(self.snapshot_timeout >= Span::secs(1), "raft.snapshot_timeout", "1s is the least");
         problems.unless(
-            self.recall_timeout >= Span::millis(100),
+            (Span::secs(1)..=Span::secs(3600)).contains(&self.snapshot_timeout),
+            "raft.snapshot_timeout",
+            "1s to 1h are possible",
+        );
+        problems.unless(
+            (Span::millis(100)..=Span::secs(60)).contains(&self.recall_timeout),
             "raft.recall_timeout",
-            "100ms is the least",
+            "100ms to 60s are possible",
         );
     }
 }

@@ -5,15 +5,24 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A duration, written like `200ms`, `15s` or `1h 30m`.
+/// The longest: no option has a use for more, and a moment that far from now can always be told.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// A duration, written like `200ms`, `15s` or `1h 30m`; one that was read is at most 24 h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Span(pub Duration);
 
-/// The text is no duration.
+/// The text is no duration that can be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a duration: write a number with its unit, like 200ms, 15s or 1h 30m")]
-pub struct SpanError(String);
+pub enum SpanError {
+    /// It is none.
+    #[error("`{0}` is not a duration: write a number with its unit, like 200ms, 15s or 1h 30m")]
+    Shape(String),
+    /// It is too long.
+    #[error("`{0}` is too long: 24h is the most")]
+    TooLong(String),
+}
 
 impl Span {
     /// `n` milliseconds.
@@ -48,9 +57,12 @@ impl TryFrom<String> for Span {
     type Error = SpanError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
+        let shown = || text.chars().take(64).collect();
         match humantime::parse_duration(&text) {
-            Ok(duration) => Ok(Self(duration)),
-            Err(_) => Err(SpanError(text.chars().take(64).collect())),
+            Ok(duration) if duration <= LONGEST => Ok(Self(duration)),
+            Ok(_) => Err(SpanError::TooLong(shown())),
+            Err(humantime::DurationError::NumberOverflow) => Err(SpanError::TooLong(shown())),
+            Err(_) => Err(SpanError::Shape(shown())),
         }
     }
 }
@@ -75,7 +87,15 @@ mod tests {
             assert_eq!(span.to_string(), text);
         }
         for bad in ["", "15", "fifteen", "-1s", "1 parsec"] {
-            assert!(Span::try_from(bad.to_owned()).is_err(), "{bad}");
+            assert!(matches!(Span::try_from(bad.to_owned()), Err(SpanError::Shape(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_the_longest() {
+        assert_eq!(Span::try_from("24h".to_owned()).unwrap().0, LONGEST);
+        for long in ["24h 1ns", "1000years", "500000000000years", "99999999999999999999s"] {
+            assert!(matches!(Span::try_from(long.to_owned()), Err(SpanError::TooLong(_))), "{long}");
         }
     }
 }

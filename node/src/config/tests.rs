@@ -136,6 +136,8 @@ fn wrong_types_are_refused_with_their_line() {
     assert!(found.contains("line 2"), "{found}");
     let found = error("[storage]\nblock_cache = \"64\"");
     assert!(found.contains("64MiB"), "{found}");
+    let found = error("[limits]\nmax_deadline = \"1000years\"");
+    assert!(found.contains("line 2") && found.contains("24h is the most"), "{found}");
     let found = error("[health]\ninterval = \"often\"");
     assert!(found.contains("200ms"), "{found}");
     let found = error("[log]\nlevel = \"loud\"");
@@ -223,6 +225,11 @@ fn values_that_do_not_fit_together_are_refused() {
         ("cluster.members", "[{ id = 1, address = '::1:7' }]", "brackets"),
         ("raft.election_timeout_max", "500ms", "longer than"),
         ("raft.election_timeout_min", "300ms", "three heartbeats"),
+        ("raft.heartbeat_interval", "24h", "three heartbeats"),
+        ("raft.snapshot_timeout", "2h", "1s to 1h"),
+        ("raft.recall_timeout", "2m", "100ms to 60s"),
+        ("limits.default_deadline", "500000000000years", "24h is the most"),
+        ("limits.max_deadline", "25h", "24h is the most"),
         ("storage.max_replay_size", "2GiB", "max_log_size"),
         ("limits.default_deadline", "1h", "max_deadline"),
         ("encryption.cmk_arn", "alias/mine", "ARN"),

@@ -19,6 +19,9 @@ const GRPC_TIMEOUT: &str = "grpc-timeout";
 /// machine.
 const MARGIN: Duration = Duration::from_millis(250);
 
+/// Longer than any call is let run.
+const FAR: Duration = Duration::from_secs(24 * 3600);
+
 /// The moment by which a call has to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
@@ -45,12 +48,13 @@ impl Deadline {
             }
         };
         let allowed = asked.map(with_margin).unwrap_or(limits.default_deadline).min(limits.max_deadline);
-        Ok(Self { at: Instant::now() + allowed, from_client: asked.is_some() })
+        Ok(Self { from_client: asked.is_some(), ..Self::after(allowed) })
     }
 
-    /// A deadline from now.
+    /// A deadline from now; a moment that cannot be told is as good as [`FAR`].
     pub fn after(time: Duration) -> Self {
-        Self { at: Instant::now() + time, from_client: false }
+        let now = Instant::now();
+        Self { at: now.checked_add(time).unwrap_or_else(|| now + FAR), from_client: false }
     }
 
     /// The moment.
@@ -150,6 +154,15 @@ mod tests {
         assert!(is_about(of(Some("5H")).unwrap(), Duration::from_secs(60)));
         assert!(of(Some("0S")).unwrap().is_over());
         assert!(of(Some("soon")).is_err());
+    }
+
+    #[test]
+    fn no_length_is_too_much() {
+        assert!(is_about(Deadline::after(Duration::MAX), FAR));
+        let metadata = MetadataMap::new();
+        let endless = Limits { default_deadline: Duration::MAX, max_deadline: Duration::MAX, ..limits() };
+        assert!(is_about(Deadline::of(&metadata, &endless).unwrap(), FAR));
+        assert!(is_about(of(Some("99999999H")).unwrap(), Duration::from_secs(60)));
     }
 
     #[test]
