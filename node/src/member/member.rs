@@ -239,3 +239,53 @@ impl Member {
 pub(crate) fn has_cluster(log: &LogStore) -> bool {
     log.vote().is_some() || log.last_log_id().is_some() || log.known_membership().is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use coffer_keyring::{ClusterId, MemberId};
+
+    use super::*;
+    use crate::config::LimitsSection;
+
+    fn member() -> Arc<Member> {
+        let identity = MemberIdentity {
+            cluster_id: ClusterId::generate(),
+            member_id: MemberId(1),
+            address: "127.0.0.1:27101".to_owned(),
+        };
+        Member::new(identity, Limits::from(&LimitsSection::default()), KmsStatus::disabled())
+    }
+
+    #[test]
+    fn a_member_that_does_not_serve_says_why() {
+        let member = member();
+        assert_eq!(member.serving().err().map(|refusal| refusal.state), Some(MemberState::Starting));
+        member.enter(MemberState::Sealed, "no key");
+        let refusal = member.serving().err().unwrap();
+        assert_eq!(refusal.to_string(), "this member is sealed: no key");
+        assert_eq!(member.recall(2), Recall::NotOpen { reason: "no key".to_owned() });
+        assert_eq!(member.stamp(), pb::PeerStamp::default());
+    }
+
+    #[test]
+    fn nothing_follows_stopping() {
+        let member = member();
+        let mut watched = member.watch();
+        member.enter(MemberState::Stopping, "asked");
+        member.enter(MemberState::Recovering, "a step that did not know");
+        assert_eq!(member.state(), MemberState::Stopping);
+        assert!(watched.has_changed().unwrap());
+        assert_eq!(watched.borrow_and_update().reason, "asked");
+    }
+
+    #[test]
+    fn what_is_wrong_is_shown_by_a_member_that_serves_and_warnings_once() {
+        let member = member();
+        member.enter(MemberState::Sealed, "no key");
+        member.concern(Concern::Leader, Some("nobody leads".to_owned()));
+        assert_eq!(member.condition().reason, "no key");
+        member.warn("look");
+        member.warn("look");
+        assert_eq!(member.warnings(), ["look"]);
+    }
+}
