@@ -4,17 +4,20 @@
 //! - Whatever ends it comes back here as a value: nothing else in the daemon ends the process, a panic aside.
 //! - The first failure of the log, of a database or of Raft ends the member: there are no half-alive ones.
 //! - A stop has a deadline for each of its steps; the process ends when they are over, whatever still hangs.
+//! - The customer's key is watched from the moment that it gave the member its keys, in whatever state the member is.
 
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::async_runtime::watch::WatchReceiver;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::attend::attend;
-use crate::boot::{self, BootError, DataDir, IdentityFile, Ports, Running};
-use crate::config::{Config, StopSection};
+use crate::boot::{self, BootError, DataDir, IdentityFile, Ports, Running, WatchedKey};
+use crate::config::Config;
 use crate::exit::Exit;
 use crate::member::{KmsStatus, Limits, Member, MemberIdentity, MemberState};
 use crate::services::{HandOverError, hand_over};
@@ -26,46 +29,61 @@ type Server = JoinHandle<Result<(), tonic::transport::Error>>;
 /// How long calls may go on when storage has failed: long enough that they are answered with an error.
 const FAILED_DRAIN: Duration = Duration::from_millis(200);
 
+/// How a life ended.
+pub(crate) struct Ended {
+    /// Why.
+    pub(crate) exit: Exit,
+    /// By when the process ends, whatever still reads or writes.
+    pub(crate) by: Instant,
+}
+
+impl Ended {
+    /// Nothing was closed yet.
+    fn now(exit: Exit, config: &Config) -> Self {
+        Self { exit, by: Instant::now() + config.stop.close_timeout.0 }
+    }
+}
+
 /// Lives; returns why the process ends.
-pub(crate) async fn life(config: Config) -> Exit {
+pub(crate) async fn life(config: &Config) -> Ended {
     let mut signals = match Signals::catch() {
         Ok(signals) => signals,
         Err(error) => {
             tracing::error!(%error, "signals cannot be caught");
-            return Exit::Internal;
+            return Ended::now(Exit::Internal, config);
         }
     };
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let life = live(config, stopped);
     tokio::pin!(life);
     tokio::select! {
-        exit = &mut life => return exit,
+        ended = &mut life => return ended,
         signal = signals.next() => tracing::info!(signal, "stopping; a second signal ends the process at once"),
     }
     stop.send_replace(true);
     tokio::select! {
-        exit = life => exit,
+        ended = life => ended,
         signal = signals.next() => {
             tracing::warn!(signal, "ending at once");
-            Exit::Killed
+            Ended { exit: Exit::Killed, by: Instant::now() }
         }
     }
 }
 
 type Stop = tokio::sync::watch::Receiver<bool>;
 
-async fn live(config: Config, mut stop: Stop) -> Exit {
-    match start(&config, &mut stop).await {
-        Ok(exit) => exit,
+async fn live(config: &Config, mut stop: Stop) -> Ended {
+    match start(config, &mut stop).await {
+        Ok(ended) => ended,
         Err(error) => {
             tracing::error!(%error, "this member does not start");
-            error.exit()
+            Ended::now(error.exit(), config)
         }
     }
 }
 
 /// Steps 4 to 7, then the rest of the boot while calls are answered.
-async fn start(config: &Config, stop: &mut Stop) -> Result<Exit, BootError> {
+async fn start(config: &Config, stop: &mut Stop) -> Result<Ended, BootError> {
     // Step 4.
     let ports = Ports::bind(config).await?;
     // Step 5.
@@ -96,21 +114,35 @@ async fn start(config: &Config, stop: &mut Stop) -> Result<Exit, BootError> {
     }
     let server = server::spawn(member.clone(), ports.grpc, config.listen.max_connections)
         .map_err(BootError::Internal)?;
-    let booted = tokio::select! {
-        booted = boot::bring_up(&member, config, &data_dir, &file, known) => booted,
-        () = stopped(stop) => {
-            stop_early(&member, "it was asked to stop", server, &config.stop).await;
-            return Ok(Exit::Stopped);
-        }
+    // Steps 8 and 9.
+    let opened = tokio::select! {
+        opened = boot::open_keyring(&member, config, known) => opened,
+        () = stopped(stop) => return Ok(stop_early(&member, Early::Asked, server, config).await),
     };
-    match booted {
-        Ok(running) => Ok(serve(config, &member, running, server, stop).await),
-        Err(error) => {
-            // Said before the calls that run are waited for.
-            tracing::error!(%error, "this member does not start");
-            stop_early(&member, &error.to_string(), server, &config.stop).await;
-            Ok(error.exit())
+    let (keyring, key) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return Ok(stop_early(&member, Early::Failed(error), server, config).await),
+    };
+    let mut watched = pin!(watched(&member, key, config));
+    // Steps 10 to 17.
+    let booted = tokio::select! {
+        booted = boot::bring_up(&member, config, &data_dir, &file, known, keyring) => booted,
+        reason = &mut watched => {
+            return Ok(stop_early(&member, Early::Revoked(reason), server, config).await);
         }
+        () = stopped(stop) => return Ok(stop_early(&member, Early::Asked, server, config).await),
+    };
+    Ok(match booted {
+        Ok(running) => serve(config, &member, running, watched, server, stop).await,
+        Err(error) => stop_early(&member, Early::Failed(error), server, config).await,
+    })
+}
+
+/// Ends when access to the customer's key was revoked, with the reason.
+async fn watched(member: &Arc<Member>, key: Option<WatchedKey>, config: &Config) -> String {
+    match key {
+        Some(key) => key_watch::watch(member.clone(), key, config.health.clone()).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -144,16 +176,11 @@ async fn serve(
     config: &Config,
     member: &Arc<Member>,
     running: Running,
+    watched: Pin<&mut impl Future<Output = String>>,
     mut server: Server,
     stop: &mut Stop,
-) -> Exit {
-    let Running { raft, engine, log, checkpointer, key } = running;
-    let watched = async {
-        match key {
-            Some(key) => key_watch::watch(member.clone(), key, config.health.clone()).await,
-            None => std::future::pending().await,
-        }
-    };
+) -> Ended {
+    let Running { raft, engine, log, checkpointer } = running;
     let end = tokio::select! {
         never = attend(member, &raft, &config.cluster) => match never {},
         () = stopped(stop) => End::Asked,
@@ -178,21 +205,26 @@ async fn serve(
             // Nothing is handed over, flushed or waited for: what the disk has is what the next start begins with.
             member.enter(MemberState::Stopping, reason);
             member.drain();
-            drain(server, FAILED_DRAIN).await;
-            return exit;
+            drain(server, Instant::now() + FAILED_DRAIN).await;
+            return Ended::now(exit, config);
         }
         End::Asked => "it was asked to stop".to_owned(),
         End::Revoked(reason) => reason,
     };
-    // Leadership first, while this member still answers its peers.
-    match hand_over(&raft, None, config.stop.handover_timeout.0).await {
+    // Leadership first, while this member still answers its peers. That takes from the time to drain: calls run on
+    // meanwhile, and the minute from a revocation to darkness has no time for both.
+    let drained = Instant::now() + config.stop.drain_timeout.0;
+    let handover = config.stop.handover_timeout.min(config.stop.drain_timeout);
+    match hand_over(&raft, None, handover.0).await {
         Ok(leader) => tracing::info!(leader, "leadership is handed over"),
         Err(HandOverError::NotLeader(_)) => {}
         Err(error) => tracing::warn!(%error, "this member stops without handing leadership over"),
     }
     member.enter(MemberState::Stopping, reason);
     member.drain();
-    drain(server, config.stop.drain_timeout.0).await;
+    drain(server, drained).await;
+    // For what closes here and for what the runtime then waits for.
+    let closed = Instant::now() + config.stop.close_timeout.0;
     let close = async {
         checkpointer.stop().await;
         if let Err(error) = raft.shutdown().await {
@@ -209,21 +241,41 @@ async fn serve(
             Err(error) => tracing::warn!(%error, "closing"),
         }
     };
-    if timeout(config.stop.close_timeout.0, close).await.is_err() {
+    if timeout_at(closed, close).await.is_err() {
         tracing::warn!("storage did not close in time; nothing is lost by that: the log has everything");
     }
-    exit
+    Ended { exit, by: closed }
+}
+
+/// Why a member that does not serve yet stops.
+enum Early {
+    Asked,
+    Revoked(String),
+    Failed(BootError),
 }
 
 /// A member that does not serve has nothing to hand over and nothing to close.
-async fn stop_early(member: &Member, reason: &str, server: Server, stop: &StopSection) {
+async fn stop_early(member: &Member, why: Early, server: Server, config: &Config) -> Ended {
+    let (exit, reason) = match why {
+        Early::Asked => (Exit::Stopped, "it was asked to stop".to_owned()),
+        Early::Revoked(reason) => {
+            tracing::error!(%reason, "this member shuts down");
+            (Exit::Revoked, reason)
+        }
+        Early::Failed(error) => {
+            // Said before the calls that run are waited for.
+            tracing::error!(%error, "this member does not start");
+            (error.exit(), error.to_string())
+        }
+    };
     member.enter(MemberState::Stopping, reason);
     member.drain();
-    drain(server, stop.drain_timeout.0).await;
+    drain(server, Instant::now() + config.stop.drain_timeout.0).await;
+    Ended::now(exit, config)
 }
 
-async fn drain(mut server: Server, limit: Duration) {
-    if timeout(limit, &mut server).await.is_err() {
+async fn drain(mut server: Server, until: Instant) {
+    if timeout_at(until, &mut server).await.is_err() {
         tracing::info!("calls that still run are cut off");
         server.abort();
     }
@@ -246,5 +298,57 @@ async fn raft_failed(raft: &coffer_storage::raft::Raft) -> String {
         if metrics.changed().await.is_err() {
             return "its task is gone".to_owned();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coffer_keyring::ClusterId;
+    use coffer_keyring::kms::Region;
+    use coffer_keyring::kms::local::LocalKmsAdmin;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::config::{MemberAddress, Provider, Span};
+
+    /// A member whose peers never answer, so that it never serves.
+    fn lonely(dir: &std::path::Path, cmk: String) -> Config {
+        let mut config = Config::default();
+        config.cluster.id = ClusterId::generate().to_string();
+        config.cluster.member_id = 1;
+        config.cluster.members =
+            (1..=3).map(|id| MemberAddress { id, address: format!("127.0.0.1:{id}") }).collect();
+        config.listen.address = "127.0.0.1:0".to_owned();
+        config.storage.data_dir = dir.join("data");
+        config.encryption.provider = Provider::Local;
+        config.encryption.cmk_arn = cmk;
+        config.encryption.local_dir = dir.join("kms");
+        config.health.interval = Span::millis(50);
+        config.health.confirm = Span::millis(20);
+        config.check().unwrap();
+        config
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_revocation_ends_a_member_that_waits_for_its_peers() {
+        let dir = tempfile::tempdir().unwrap();
+        let admin = LocalKmsAdmin::new(&dir.path().join("kms"));
+        let cmk = admin.create(&Region::parse("eu-central-1").unwrap(), false).unwrap();
+        let config = lonely(dir.path(), cmk.to_string());
+        let (_stop, stopped) = tokio::sync::watch::channel(false);
+        let life = tokio::spawn(async move { live(&config, stopped).await });
+        let log = dir.path().join("data/raft/CURRENT");
+        timeout(Duration::from_secs(60), async {
+            // The log is opened after the unsealing; then the peers are asked.
+            while !log.exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+        .unwrap();
+        assert!(!life.is_finished(), "it waits for its peers");
+        admin.disable(&cmk).unwrap();
+        let ended = timeout(Duration::from_secs(60), life).await.unwrap().unwrap();
+        assert_eq!(ended.exit, Exit::Revoked);
     }
 }

@@ -3,6 +3,8 @@
 use std::env;
 use std::io::{self, Write};
 
+use tokio::time::Instant;
+
 use crate::args::{Args, Command, InitConfigArgs, RunArgs};
 use crate::config::{Config, ConfigError};
 use crate::exit::Exit;
@@ -55,13 +57,12 @@ fn run(args: &RunArgs) -> Exit {
             return Exit::Internal;
         }
     };
-    let grace = config.stop.close_timeout.0;
-    let exit = runtime.block_on(life::life(config));
+    let life::Ended { exit, by } = runtime.block_on(life::life(&config));
     match exit {
         Exit::Killed => runtime.shutdown_background(),
         // What reads or writes is let finish, so that it does not run into the end of the process. Not for ever: a disk
         // that hangs must not keep a member alive.
-        _ => runtime.shutdown_timeout(grace),
+        _ => runtime.shutdown_timeout(by.saturating_duration_since(Instant::now())),
     }
     tracing::info!(status = exit.code(), reason = %exit, "exit");
     exit

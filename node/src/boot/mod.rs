@@ -9,7 +9,7 @@
 //! | 6 | identity checked | [`IdentityFile`] |
 //! | 7 | calls answered: status, health, the peers' question | `server` |
 //! | 8, 9 | keystore read and vouched for, the customer's key proven, master key unwrapped or made | [`Unseal`] |
-//! | 10 | identity written, once | [`IdentityFile`] |
+//! | 10 | the key watched from here on; identity written, once | [`IdentityFile`] |
 //! | 11 | log opened: from here on peers are answered | `LogStore` |
 //! | 12 | peers asked what they remember of this member | [`Peers`] |
 //! | 13 | incarnation increased | `Keyring` |
@@ -19,6 +19,7 @@
 //!
 //! Invariants:
 //! - A step that fails leaves nothing that the next start cannot go on from.
+//! - No keys are in memory without a watch of the customer's key: a revocation ends a boot as it ends a member that serves.
 //! - Before step 11 no data is readable; before step 16 this member votes for nobody and acknowledges nothing.
 
 mod data_dir;
@@ -37,6 +38,7 @@ use coffer_keyring::kms::{Kms, Region};
 use coffer_keyring::{Keyring, WrapInfo};
 use coffer_storage::raft::Raft;
 use coffer_storage::{Checkpointer, CheckpointerHandle, Engine, LogStore, StorageOptions};
+use tokio::time::Instant;
 
 pub(crate) use data_dir::DataDir;
 pub use error::BootError;
@@ -55,28 +57,28 @@ pub(crate) struct Running {
     pub(crate) engine: Arc<Engine>,
     pub(crate) log: LogStore,
     pub(crate) checkpointer: CheckpointerHandle,
-    /// What is watched of the customer's key; `None` with encryption off.
-    pub(crate) key: Option<WatchedKey>,
 }
 
-/// The customer's key of a running member.
+/// The customer's key of a member whose keys are in memory.
 pub(crate) struct WatchedKey {
     pub(crate) kms: Arc<dyn Kms>,
     pub(crate) wrap: WrapInfo,
     pub(crate) region: Region,
+    /// When the key was asked last.
+    pub(crate) asked: Instant,
 }
 
-/// Steps 8 to 17. Runs until the member serves, however long it is sealed; dropping the future abandons the boot.
+/// Steps 10 to 17, with the keys of steps 8 and 9. Runs until the member serves, however long its peers are silent;
+/// dropping the future abandons the boot.
 pub(crate) async fn bring_up(
     member: &Arc<Member>,
     config: &Config,
     data_dir: &DataDir,
     identity: &IdentityFile,
     known: bool,
+    keyring: Keyring,
 ) -> Result<Running, BootError> {
     let ids = member.identity();
-    // Steps 8 and 9.
-    let (keyring, key) = open_keyring(member, config, known).await?;
     // Step 10: only now, so that a directory is nobody's until a key for it was proven.
     if !known {
         identity.write(&ids.cluster_id, ids.member_id)?;
@@ -126,7 +128,7 @@ pub(crate) async fn bring_up(
     if starts_set {
         raft::start_set(&raft, &config.cluster).await?;
     }
-    Ok(Running { raft, engine, log, checkpointer, key })
+    Ok(Running { raft, engine, log, checkpointer })
 }
 
 /// What a member with encryption off says at its start and in its status.
@@ -156,7 +158,9 @@ fn is_first(config: &Config) -> bool {
     config.cluster.members.iter().map(|member| member.id).min() == Some(config.cluster.member_id)
 }
 
-async fn open_keyring(
+/// Steps 8 and 9. Runs until the customer's key is given, however long the member is sealed. What is to be watched from then
+/// on comes with the keys; nothing with encryption off.
+pub(crate) async fn open_keyring(
     member: &Arc<Member>,
     config: &Config,
     known: bool,
@@ -169,9 +173,9 @@ async fn open_keyring(
         member.warn(LOCAL);
     }
     let unseal = Unseal::new(member.clone(), kms.clone(), config)?;
-    let Unsealed { keyring, region } = unseal.until_unsealed(known).await?;
+    let Unsealed { keyring, region, asked } = unseal.until_unsealed(known).await?;
     let wrap = keyring.wrap_info();
-    let key = wrap.map(|wrap| WatchedKey { kms, wrap, region });
+    let key = wrap.map(|wrap| WatchedKey { kms, wrap, region, asked });
     Ok((keyring, key))
 }
 

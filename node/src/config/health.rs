@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Problems, Span};
 
-/// How the customer's key is watched. From a revocation to a stopped member it takes interval, probe and confirm, then the
-/// stop itself: 60 s with these values.
+/// How the customer's key is watched. From a revocation to a stopped member it takes interval, confirm and one probe at
+/// most, then the stop itself: 60 s with these values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HealthSection {
-    /// How often the key is tried.
+    /// How often the key is tried, from the start of one probe to the start of the next.
     pub interval: Span,
     /// Over how long a first denial is confirmed by two more.
     pub confirm: Span,

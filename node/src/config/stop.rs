@@ -8,9 +8,9 @@ use super::{Problems, Span};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StopSection {
-    /// How long a leader waits for another member to take over.
+    /// How long a leader waits for another member to take over; a part of `drain_timeout`, never longer.
     pub handover_timeout: Span,
-    /// How long calls that run may go on.
+    /// How long calls that run may go on, from the first step of the stop.
     pub drain_timeout: Span,
     /// How long Raft and the databases may take to close; then the process ends without them.
     pub close_timeout: Span,
