@@ -29,7 +29,7 @@ pub enum StorageError {
     #[error("the store is closing")]
     Closed,
     /// RocksDB failed, or the sealed files under it.
-    #[error("{instance}: {}", redact(&source.to_string()))]
+    #[error("{instance}: {}", redact(source.as_ref()))]
     Engine {
         /// Directory of the instance, relative to the data directory.
         instance: String,

@@ -227,7 +227,9 @@ fn a_snapshot_that_is_not_finished_or_not_whole_leaves_nothing() {
                     receiver.as_mut().unwrap().chunk(&chunk).unwrap();
                 }
                 Body::Trailer(trailer) if damage > 0 => {
-                    outcome = Some(receiver.take().unwrap().finish(trailer).err().expect("it is not whole"));
+                    outcome = Some(
+                        receiver.take().unwrap().finish(trailer).map(drop).expect_err("it is not whole"),
+                    );
                 }
                 Body::Trailer(_) => {}
             }

@@ -32,7 +32,7 @@ impl Execution {
                 scan(&self.instance, &collection, filter, action.window.as_ref(), |key, document| {
                     result.matched += 1;
                     let mut written = 0;
-                    match update.apply(&document).and_then(|updated| encode(updated)) {
+                    match update.apply(&document).and_then(encode) {
                         Ok(Some(bytes)) => {
                             result.modified += 1;
                             written = bytes.len();
@@ -63,7 +63,7 @@ impl Execution {
         update: &Update,
         result: &mut CommandResult,
     ) -> Result<Option<DocumentError>, StorageError> {
-        let (id, bytes, key) = match new_document(action, filter, update) {
+        let NewDocument { id, bytes, key } = match new_document(action, filter, update) {
             Ok(new) => new,
             Err(error) => return Ok(Some(error)),
         };
@@ -99,12 +99,21 @@ fn encode(updated: Updated) -> Result<Option<Vec<u8>>, DocumentError> {
     }
 }
 
-/// The `_id` as a document, the new document, and the encoded `_id`.
+/// What an upsert inserts.
+struct NewDocument {
+    /// Its `_id`, as a document.
+    id: Vec<u8>,
+    /// The document.
+    bytes: Vec<u8>,
+    /// Its encoded `_id`.
+    key: Vec<u8>,
+}
+
 fn new_document(
     action: &UpdateDocuments,
     filter: &Filter,
     update: &Update,
-) -> Result<(Vec<u8>, Vec<u8>, Vec<u8>), DocumentError> {
+) -> Result<NewDocument, DocumentError> {
     let generated: [u8; 12] = action
         .generated_id
         .as_ref()
@@ -113,7 +122,7 @@ fn new_document(
     let document = update.upsert(filter, ObjectId::from_bytes(generated))?;
     let id = document.get("_id").cloned().unwrap_or(bson::Bson::Null);
     let key = encode_key(&id)?;
-    Ok((to_bytes(&bson::doc! {"_id": id})?, to_bytes(&document)?, key))
+    Ok(NewDocument { id: to_bytes(&bson::doc! {"_id": id})?, bytes: to_bytes(&document)?, key })
 }
 
 /// Encodes a document of our own making.
