@@ -13,13 +13,14 @@ use openraft::{
     errors::{ClientWriteError, RaftError},
     raft::ClientWriteResponse,
 };
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     super::{
         command::write_error,
         deadline::Deadline,
         error::{LeaderHint, ServiceError, Uncertainty},
+        linearize::linearize,
         refusal::Refusal,
     },
     status::members,
@@ -42,7 +43,7 @@ pub async fn add(
     deadline: Deadline,
 ) -> Result<Vec<v1::Member>, ServiceError> {
     check_address(&address)?;
-    let metrics = leading(&serving.raft)?;
+    let metrics = leading(&serving.raft, &deadline).await?;
     let membership = metrics.membership_config.membership();
     check_new(id, &address, membership)?;
     if matches!(member.recall(id), Recall::Remembered(_)) {
@@ -67,7 +68,7 @@ pub async fn promote(
     id: u64,
     deadline: Deadline,
 ) -> Result<Vec<v1::Member>, ServiceError> {
-    let metrics = leading(&serving.raft)?;
+    let metrics = leading(&serving.raft, &deadline).await?;
     let membership = metrics.membership_config.membership();
     if membership.get_node(&id).is_none() {
         return Err(refused(format!("there is no member {id}: add it first")));
@@ -101,13 +102,13 @@ pub async fn remove(
     id: u64,
     deadline: Deadline,
 ) -> Result<Vec<v1::Member>, ServiceError> {
-    let metrics = leading(&serving.raft)?;
+    let metrics = leading(&serving.raft, &deadline).await?;
     let membership = metrics.membership_config.membership();
     if membership.get_node(&id).is_none() {
         return Err(refused(format!("there is no member {id} in this replica set")));
     }
     let change = if membership.voter_ids().any(|voter| voter == id) {
-        check_majority_without(&metrics, id)?;
+        check_majority_without(&serving.raft, id, &deadline).await?;
         ChangeMembers::RemoveVoters(BTreeSet::from([id]))
     } else {
         ChangeMembers::RemoveNodes(BTreeSet::from([id]))
@@ -125,8 +126,10 @@ fn refused(why: String) -> ServiceError {
     ServiceError::Membership(why)
 }
 
-/// The metrics of a member that leads.
-fn leading(raft: &Raft) -> Result<RaftMetrics<TypeConfig>, ServiceError> {
+/// The metrics of a member that leads and has applied the first entry of its term: before that, Raft takes no change of
+/// the membership, and who was elected just now would refuse what it can do in a moment.
+async fn leading(raft: &Raft, deadline: &Deadline) -> Result<RaftMetrics<TypeConfig>, ServiceError> {
+    linearize(raft, deadline).await?;
     let metrics = raft.metrics().borrow_watched().clone();
     if metrics.state.is_leader() { Ok(metrics) } else { Err(ServiceError::NotLeader(leader_hint(&metrics))) }
 }
@@ -176,22 +179,35 @@ fn check_new(id: u64, address: &str, membership: &Membership) -> Result<(), Serv
     Ok(())
 }
 
-/// The voters that stay have to be able to go on.
-fn check_majority_without(metrics: &RaftMetrics<TypeConfig>, id: u64) -> Result<(), ServiceError> {
-    let stay: Vec<u64> = metrics.membership_config.voter_ids().filter(|voter| *voter != id).collect();
-    if stay.is_empty() {
+/// The voters that stay have to be able to go on. A leader that was elected just now is given a moment to hear of them.
+async fn check_majority_without(raft: &Raft, id: u64, deadline: &Deadline) -> Result<(), ServiceError> {
+    let by = deadline.at().min(Instant::now() + HELLO_LIMIT);
+    let enough = |(alive, stay): (usize, usize)| stay > 0 && alive > stay / 2;
+    let last = |metrics: &RaftMetrics<TypeConfig>| alive_without(metrics, id).1 == 0;
+    wait(raft, by, |metrics| {
+        last(metrics) || !metrics.state.is_leader() || enough(alive_without(metrics, id))
+    })
+    .await?;
+    let metrics = raft.metrics().borrow_watched().clone();
+    let (alive, stay) = alive_without(&metrics, id);
+    if stay == 0 {
         return Err(refused(format!(
             "member {id} is the last voter: without it the replica set and its data would be gone"
         )));
     }
-    let alive = stay.iter().filter(|voter| **voter == metrics.id || answers(metrics, **voter)).count();
-    if alive <= stay.len() / 2 {
+    if !enough((alive, stay)) {
         return Err(refused(format!(
-            "of the {} voters that would stay only {alive} answer: without member {id} there would be no majority",
-            stay.len()
+            "of the {stay} voters that would stay only {alive} answer: without member {id} there would be no majority"
         )));
     }
     Ok(())
+}
+
+/// How many of the voters answer that stay when member `id` goes, and how many stay.
+fn alive_without(metrics: &RaftMetrics<TypeConfig>, id: u64) -> (usize, usize) {
+    let stay: Vec<u64> = metrics.membership_config.voter_ids().filter(|voter| *voter != id).collect();
+    let alive = stay.iter().filter(|voter| **voter == metrics.id || answers(metrics, **voter)).count();
+    (alive, stay.len())
 }
 
 async fn outcome(

@@ -103,7 +103,7 @@ impl ReplicaSet {
         self.members.last().unwrap()
     }
 
-    /// The member that leads, by its own word, and can write.
+    /// The member that leads, by its own word, and has applied the first entry of its term.
     pub async fn leader(&self) -> &TestMember {
         until("a leader", || async { self.leads().is_some() }).await;
         self.leads().unwrap_or_else(|| panic!("leadership is lost again"))
@@ -115,6 +115,7 @@ impl ReplicaSet {
             metrics.state.is_leader()
                 && metrics.current_leader == Some(member.id)
                 && metrics.last_quorum_acked.is_some()
+                && metrics.last_applied.is_some_and(|id| *id.leader_id == metrics.current_term)
         })
     }
 
