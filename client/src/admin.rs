@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use coffer_proto::v1::admin_client::AdminClient;
 use coffer_proto::v1::{
@@ -56,8 +56,9 @@ impl Admin {
     pub async fn status(&self, endpoint: &str) -> Result<StatusResponse> {
         let address = normalize(endpoint)?;
         let limit = self.caller.options.deadline.min(STATUS_LIMIT);
+        let started = Instant::now();
         let answer = self.caller.status_of(&address, limit).await;
-        answer.map_err(|failure| unreachable(&address, limit, failure))
+        answer.map_err(|failure| unreachable(&address, started, failure))
     }
 
     /// What every member is doing: each configured endpoint, and each member that those name and nobody
@@ -93,11 +94,7 @@ impl Admin {
     async fn report(&self, endpoint: String) -> MemberReport {
         let limit = self.caller.options.deadline.min(STATUS_LIMIT);
         let status = self.caller.status_of(&endpoint, limit).await;
-        MemberReport {
-            status: status
-                .map_err(|failure| EndpointFailure { endpoint: endpoint.clone(), reason: failure.reason }),
-            endpoint,
-        }
+        MemberReport { status: status.map_err(|failure| failure.of(&endpoint)), endpoint }
     }
 
     /// The key hierarchy of one member, without any key. Asked once.
@@ -201,12 +198,13 @@ impl Admin {
         let address = normalize(endpoint)?;
         let limit = self.caller.options.deadline;
         let channel = self.caller.channel(&address)?;
+        let started = Instant::now();
         match tokio::time::timeout(limit, send(admin(channel), timed(message, limit))).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
-            Ok(Err(status)) => Err(unreachable(&address, limit, classify(&status))),
+            Ok(Err(status)) => Err(unreachable(&address, started, classify(&status))),
             Err(_) => {
                 let status = Status::deadline_exceeded(format!("after {limit:.1?}"));
-                Err(unreachable(&address, limit, classify(&status)))
+                Err(unreachable(&address, started, classify(&status)))
             }
         }
     }
@@ -219,20 +217,18 @@ fn admin(channel: Channel) -> AdminClient<Channel> {
 }
 
 /// The error of a member that was asked alone, and not again.
-fn unreachable(address: &str, after: Duration, failure: Failure) -> Error {
-    let endpoint = address.to_owned();
-    let reason = failure.reason;
+fn unreachable(address: &str, started: Instant, failure: Failure) -> Error {
     match failure.verdict {
         Verdict::Final(error) => error,
-        Verdict::Sealed => Error::Sealed { endpoints: vec![EndpointFailure { endpoint, reason }] },
-        Verdict::Fault => Error::Fault { endpoint, message: reason },
+        Verdict::Sealed => Error::Sealed { endpoints: vec![failure.of(address)] },
+        Verdict::Fault => Error::Fault { endpoint: address.to_owned(), message: failure.reason },
         Verdict::NotLeader { .. }
         | Verdict::NotServing
         | Verdict::Busy
         | Verdict::NotSent
         | Verdict::NotConfirmed
         | Verdict::Lost => {
-            Error::Unreachable { after, endpoints: vec![EndpointFailure { endpoint, reason }] }
+            Error::Unreachable { after: started.elapsed(), endpoints: vec![failure.of(address)] }
         }
     }
 }

@@ -13,6 +13,8 @@ pub struct EndpointFailure {
     pub endpoint: String,
     /// What it said, or what became of the connection.
     pub reason: String,
+    /// Whether a connection to it came about. Without one, nobody listens there or the way to it is cut.
+    pub connected: bool,
 }
 
 impl fmt::Display for EndpointFailure {
@@ -40,7 +42,10 @@ pub enum Error {
     Invalid(String),
     /// No member could be reached, or none that leads, for as long as the call was allowed to take. Nothing was
     /// changed by it.
-    #[error("no member could serve the call within {}: {}", seconds(.after), list(.endpoints))]
+    #[error(
+        "no member could {} within {}: {}",
+        if answered(.endpoints) { "serve the call" } else { "be reached" }, seconds(.after), list(.endpoints)
+    )]
     Unreachable {
         /// How long it was tried.
         after: Duration,
@@ -164,6 +169,10 @@ fn seconds(duration: &Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
 
+fn answered(endpoints: &[EndpointFailure]) -> bool {
+    endpoints.iter().any(|failure| failure.connected)
+}
+
 fn list(endpoints: &[EndpointFailure]) -> String {
     if endpoints.is_empty() {
         return "nobody was asked".to_owned();
@@ -196,11 +205,16 @@ mod tests {
 
     #[test]
     fn an_unreachable_set_names_every_member() {
-        let failure = |endpoint: &str| EndpointFailure { endpoint: endpoint.into(), reason: "gone".into() };
-        let error = Error::Unreachable {
-            after: Duration::from_millis(2500),
-            endpoints: vec![failure("a:1"), failure("b:2")],
+        let text = |connected: bool| {
+            let failure = |endpoint: &str, connected| EndpointFailure {
+                endpoint: endpoint.into(),
+                reason: "gone".into(),
+                connected,
+            };
+            let endpoints = vec![failure("a:1", false), failure("b:2", connected)];
+            Error::Unreachable { after: Duration::from_millis(2500), endpoints }.to_string()
         };
-        assert_eq!(error.to_string(), "no member could serve the call within 2.5 s: a:1: gone; b:2: gone");
+        assert_eq!(text(true), "no member could serve the call within 2.5 s: a:1: gone; b:2: gone");
+        assert_eq!(text(false), "no member could be reached within 2.5 s: a:1: gone; b:2: gone");
     }
 }

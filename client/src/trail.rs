@@ -54,12 +54,11 @@ impl Trail {
     pub(crate) fn note(&mut self, address: &str, standing: Standing, reason: String) {
         self.last = format!("{address}: {reason}");
         self.last_standing = standing;
+        let connected = standing != Standing::Unreachable;
+        let failure = EndpointFailure { endpoint: address.to_owned(), reason, connected };
         match self.failures.iter_mut().find(|(failure, _)| failure.endpoint == address) {
-            Some(entry) => {
-                entry.0.reason = reason;
-                entry.1 = standing;
-            }
-            None => self.failures.push((EndpointFailure { endpoint: address.to_owned(), reason }, standing)),
+            Some(entry) => *entry = (failure, standing),
+            None => self.failures.push((failure, standing)),
         }
     }
 
@@ -154,7 +153,7 @@ mod tests {
         trail.note("a:1", Standing::Sealed, "sealed".into());
         trail.note("a:1", Standing::Unreachable, "refused".into());
         assert!(matches!(trail.end(), Error::Unreachable { endpoints, .. }
-            if endpoints == [EndpointFailure { endpoint: "a:1".into(), reason: "refused".into() }]));
+            if endpoints == [EndpointFailure { endpoint: "a:1".into(), reason: "refused".into(), connected: false }]));
         trail.note("a:1", Standing::Busy, "full".into());
         assert!(matches!(trail.end(), Error::Overloaded { .. }));
     }

@@ -9,7 +9,7 @@ use coffer_proto::wire::{ERROR_DOMAIN, error_metadata, reason};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::Error;
+use crate::{EndpointFailure, Error};
 
 /// What to make of a failed try.
 #[derive(Clone, Debug)]
@@ -63,6 +63,12 @@ pub(crate) struct Failure {
 impl Failure {
     fn new(verdict: Verdict, reason: impl Into<String>) -> Self {
         Self { verdict, reason: reason.into(), retry_after: None }
+    }
+
+    /// The failure as one of `endpoint`.
+    pub(crate) fn of(self, endpoint: &str) -> EndpointFailure {
+        let connected = !matches!(self.verdict, Verdict::NotSent);
+        EndpointFailure { endpoint: endpoint.to_owned(), reason: self.reason, connected }
     }
 }
 

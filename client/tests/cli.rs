@@ -100,6 +100,8 @@ async fn an_unreachable_set_ends_with_3() {
     let output = tokio::task::spawn_blocking(move || {
         let count = run_with(&gone, &["--timeout", "300ms", "count", "d.c"], "");
         failed(&count, 3, &gone);
+        failed(&count, 3, "check that a cofferd runs at each of them");
+        assert!(!text(&count.stderr).contains("--timeout"), "{}", text(&count.stderr));
         failed(&run_with(&gone, &["member", "list"], ""), 3, &gone);
         run_with(&gone, &["status"], "")
     })
@@ -108,7 +110,30 @@ async fn an_unreachable_set_ends_with_3() {
     // A status is data even so: it has a row for whoever was asked.
     assert_eq!(output.status.code(), Some(3));
     assert!(text(&output.stdout).contains("unreachable"));
-    assert!(text(&output.stderr).contains("no member serves"));
+    let said = text(&output.stderr);
+    assert!(said.contains("no member serves") && said.contains("check that their cofferd run"), "{said}");
+}
+
+#[tokio::test]
+async fn a_member_that_runs_but_does_not_serve_is_not_said_to_be_down() {
+    let member = FakeMember::start(1).await;
+    member.set_status(|status| {
+        status.state = MemberState::Recovering.into();
+        status.role = RaftRole::Unspecified.into();
+        status.leader_id = 0;
+        status.members = Vec::new();
+        status.state_reason = "it waits for member 2".into();
+    });
+    for arguments in [&["status"][..], &["hash", "d"], &["member", "list"]] {
+        let output = run(&member, arguments).await;
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains("member 1 is recovering: it waits for member 2"), "{said}");
+        assert!(!said.contains("check that"), "{said}");
+    }
+    let output = run(&member, &["--timeout", "500ms", "count", "d.c"]).await;
+    failed(&output, 3, "is recovering: it waits for member 2");
+    assert!(text(&output.stderr).contains("--timeout"), "{}", text(&output.stderr));
 }
 
 #[tokio::test]
@@ -213,11 +238,32 @@ async fn an_import_takes_ids_from_a_field_and_reports_conflicts() {
     assert!(said.contains("document 3: it has no field `k`"), "{said}");
     let stored = [doc! { "_id": "a", "k": "a", "n": 1 }, doc! { "_id": "b", "k": "b" }];
     assert_eq!(member.stored(), stored);
+}
 
-    let output = run_reading(&member, &["import", "d.c", "-"], "{\"_id\": 1}\n{oops").await;
+#[tokio::test]
+async fn an_import_of_a_broken_file_says_what_is_done_and_goes_on_when_it_is_mended() {
+    let member = FakeMember::start(1).await;
+    let import = ["import", "d.c", "-", "--id-field", "k"];
+    let whole = "{\"k\": \"a\"}\n{\"n\": 1}\n{\"k\": \"b\"}\n{\"k\": \"c\"}\n";
+    let broken = &whole[..whole.len() - 4];
+    let output = run_reading(&member, &import, broken).await;
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(text(&output.stdout).starts_with("3 documents: 2 inserted, 0 already there, 1 refused"));
+    assert!(said.contains("document 4 of - cannot be read: "), "{said}");
+    assert!(said.contains("before it: 2 inserted, 0 already there, 1 refused"), "{said}");
+    assert!(said.contains("repeat the same command: nothing is inserted twice"), "{said}");
+    assert!(said.contains("document 2: it has no field `k`"), "{said}");
+    assert_eq!(member.stored().len(), 2, "what stood before the mistake is imported");
+
+    let output = run_reading(&member, &import, whole).await;
+    assert!(text(&output.stdout).starts_with("4 documents: 1 inserted, 2 already there, 1 refused"));
+    assert_eq!(member.stored().len(), 3);
+
+    // Nothing of it was done: the file is no file of documents.
+    let output = run_reading(&member, &import, "{oops").await;
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("document 2 of - cannot be read"), "{}", text(&output.stderr));
-    assert_eq!(member.stored().len(), 3, "what stood before the mistake is imported");
+    assert!(text(&output.stderr).contains("nothing was imported"), "{}", text(&output.stderr));
 }
 
 #[tokio::test]
@@ -296,6 +342,14 @@ fn a_dev_kms_lives() {
     let arns = out(&kms(&["create", "--region", "eu-central-1,eu-west-1"]));
     let [home, replica] = arns.lines().collect::<Vec<_>>()[..] else { panic!("{arns}") };
     assert!(home.starts_with("arn:aws:kms:eu-central-1:") && replica.starts_with("arn:aws:kms:eu-west-1:"));
+    // The other spelling.
+    let repeated = out(&kms(&["create", "--region", "eu-central-1", "--region", "us-east-1"]));
+    let [primary, other] = repeated.lines().collect::<Vec<_>>()[..] else { panic!("{repeated}") };
+    assert_eq!(other, primary.replace("eu-central-1", "us-east-1"));
+    assert!(out(&kms(&["create", "--help"])).contains("repeat it, or separate several by commas"));
+    let keys = out(&kms(&["list"]));
+    failed(&kms(&["create", "--region", "eu-west-1,eu-west-1"]), 2, "eu-west-1 is named twice");
+    assert_eq!(out(&kms(&["list"])), keys, "nothing is left of what was refused");
     let third = out(&kms(&["replicate", home, "--region", "us-east-1"]));
     assert_eq!(third.trim(), home.replace("eu-central-1", "us-east-1"));
     let single = out(&kms(&["create", "--single-region"]));
@@ -333,5 +387,7 @@ fn completions_and_help_are_printed() {
         );
     }
     let help = out(&run_with("127.0.0.1:1", &["--help"], ""));
+    assert!(help.starts_with("Read, write and operate a Coffer replica set"), "{help}");
+    assert!(!help.contains("driver"), "{help}");
     assert!(help.contains("Exit status: 0 done, 1 refused, 2 usage, 3 unreachable or sealed"), "{help}");
 }

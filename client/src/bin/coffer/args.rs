@@ -27,9 +27,12 @@ argument, as @FILE, or as - for standard input.
 
 Exit status: 0 done, 1 refused, 2 usage, 3 unreachable or sealed.";
 
+/// What the tool is, in one line: what `Cargo.toml` says is about the package, the driver included.
+const ABOUT: &str = "Read, write and operate a Coffer replica set, a document database sealed at rest";
+
 /// The command line of Coffer, a replicated document database whose every byte at rest is sealed.
 #[derive(Debug, Parser)]
-#[command(name = "coffer", version, about, after_help = EXAMPLES, propagate_version = true)]
+#[command(name = "coffer", version, about = ABOUT, long_about = None, after_help = EXAMPLES, propagate_version = true)]
 pub struct Args {
     /// What every command takes.
     #[command(flatten)]
@@ -351,7 +354,7 @@ pub struct DevKms {
 pub enum DevKmsCommand {
     /// Make a multi-Region key and print its ARN in each Region.
     Create {
-        /// The Region of the primary, then those of replicas.
+        /// The Region of the primary, then those of replicas; repeat it, or separate several by commas.
         #[arg(long = "region", value_name = "REGION", default_value = "eu-central-1", value_delimiter = ',')]
         regions: Vec<Region>,
         /// Make a key that lives in one Region only.
@@ -436,6 +439,22 @@ mod tests {
         assert_eq!(args.global.endpoints, ["c:3"]);
         let args = Args::parse_from(["coffer", "status", "--endpoint", "a:1,b:2", "--endpoint", "c:3"]);
         assert_eq!(args.global.endpoints, ["a:1", "b:2", "c:3"]);
+    }
+
+    #[test]
+    fn regions_are_repeated_or_separated_by_commas() {
+        let regions = |arguments: &[&str]| {
+            let all = ["coffer", "dev-kms", "--dir", "kms", "create"].iter().chain(arguments);
+            match Args::parse_from(all).command {
+                Command::DevKms(DevKms { command: DevKmsCommand::Create { regions, .. }, .. }) => {
+                    regions.iter().map(ToString::to_string).collect::<Vec<_>>()
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(regions(&[]), ["eu-central-1"]);
+        assert_eq!(regions(&["--region", "eu-west-1,us-east-1"]), ["eu-west-1", "us-east-1"]);
+        assert_eq!(regions(&["--region", "eu-west-1", "--region", "us-east-1"]), ["eu-west-1", "us-east-1"]);
     }
 
     #[test]

@@ -19,6 +19,14 @@ pub fn run(args: DevKms, output: &mut Output) -> Result<(), Failure> {
             if single_region && !others.is_empty() {
                 return Err(Failure::Usage("a single-Region key has one Region: give one --region".into()));
             }
+            // Found before the primary is made, which would be left behind otherwise.
+            if let Some((_, twice)) =
+                regions.iter().enumerate().find(|(at, region)| regions[..*at].contains(region))
+            {
+                return Err(Failure::Usage(format!(
+                    "Region {twice} is named twice: a key is in a Region once"
+                )));
+            }
             let mut arns = vec![admin.create(home, !single_region)?];
             for other in others {
                 let replica = admin.replicate(&arns[0], other)?;

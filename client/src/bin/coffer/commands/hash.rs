@@ -6,7 +6,7 @@ use coffer_client::status::{MemberState, StateHashResponse};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use super::Context;
+use super::{Context, no_service};
 use crate::args::Hash;
 use crate::failure::Failure;
 use crate::table::{grouped, table};
@@ -26,14 +26,15 @@ pub async fn run(cx: &mut Context, args: Hash) -> Result<(), Failure> {
     let reports = admin.status_all().await;
     let asked = reports.len();
     let members: Vec<(u64, String)> = reports
-        .into_iter()
+        .iter()
         .filter_map(|report| {
-            let status = report.status.ok().filter(|status| status.state() == MemberState::Serving)?;
-            Some((status.member_id, report.endpoint))
+            let status =
+                report.status.as_ref().ok().filter(|status| status.state() == MemberState::Serving)?;
+            Some((status.member_id, report.endpoint.clone()))
         })
         .collect();
     if members.is_empty() {
-        return Err(Failure::Unreachable("no member serves; see `coffer status`".into()));
+        return Err(Failure::Unreachable(format!("no member serves\n  {}", no_service::why(&reports))));
     }
     let collection = args.collection.as_deref().unwrap_or_default();
     let mut at_least = 0;

@@ -4,6 +4,7 @@
 //! means that the collection holds exactly this document under its `_id`; another one under that `_id` is a conflict.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use bson::{Bson, Document, doc};
 use coffer_client::{Collection, Error, FindOptions, InsertManyOptions, WriteError};
@@ -46,6 +47,15 @@ impl Tally {
             self.described.push(format!("document {}: {why}", position + 1));
         }
     }
+
+    /// The documents that were refused, for a person.
+    fn refusals(&self) -> String {
+        let more = match self.refused - self.described.len() as u64 {
+            0 => String::new(),
+            more => format!("\n  and {} more", grouped(more)),
+        };
+        format!("{} documents were refused:\n  {}{more}", grouped(self.refused), self.described.join("\n  "))
+    }
 }
 
 /// Runs it.
@@ -72,7 +82,6 @@ pub async fn run(cx: &mut Context, args: Import) -> Result<(), Failure> {
             "refused": tally.refused, "complete": ended.is_ok(),
         }),
     )?;
-    let described = tally.described.join("\n  ");
     match ended {
         Err(Failure::Driver(error)) => {
             eprintln!(
@@ -82,19 +91,29 @@ pub async fn run(cx: &mut Context, args: Import) -> Result<(), Failure> {
             );
             Err(error.into())
         }
+        Err(Failure::Refused(why)) if tally.refused > 0 => {
+            Err(Failure::Refused(format!("{why}\n{}", tally.refusals())))
+        }
         Err(failure) => Err(failure),
         Ok(()) if tally.refused == 0 => Ok(()),
-        Ok(()) => {
-            let more = match tally.refused - tally.described.len() as u64 {
-                0 => String::new(),
-                more => format!("\n  and {} more", grouped(more)),
-            };
-            Err(Failure::Refused(format!(
-                "{} documents were refused:\n  {described}{more}",
-                grouped(tally.refused)
-            )))
-        }
+        Ok(()) => Err(Failure::Refused(tally.refusals())),
     }
+}
+
+/// The failure of a file that cannot be read on from the document at `position`.
+fn broken_file(file: &Path, position: u64, error: &str, tally: &Tally) -> Failure {
+    let what = format!("document {} of {} cannot be read: {error}", position + 1, file.display());
+    if position == 0 {
+        return Failure::Usage(format!("{what}; nothing was imported"));
+    }
+    // What stands before the mistake is done: that is no mere error of usage.
+    Failure::Refused(format!(
+        "{what}\nbefore it: {} inserted, {} already there, {} refused; mend the file from there on and repeat the \
+         same command: nothing is inserted twice",
+        grouped(tally.inserted),
+        grouped(tally.already_there),
+        grouped(tally.refused)
+    ))
 }
 
 async fn import(
@@ -140,11 +159,7 @@ async fn import(
     }
     match mistake {
         None => Ok(()),
-        Some(error) => Err(Failure::Usage(format!(
-            "document {} of {} cannot be read: {error}; those before it are imported",
-            position + 1,
-            args.file.display()
-        ))),
+        Some(error) => Err(broken_file(&args.file, position, &error, tally)),
     }
 }
 

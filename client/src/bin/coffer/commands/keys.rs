@@ -12,6 +12,12 @@ use crate::failure::Failure;
 /// Deepest tree that is drawn: there are three levels, and members are not trusted to send a tree.
 const MAX_DEPTH: usize = 8;
 
+/// Id of the database that holds the catalog. It has no entry in the catalog, so members know no name for it.
+const ADMIN_ID: &str = "0";
+
+/// Its name, which is taken: nobody can make another database of this name.
+const ADMIN_NAME: &str = "admin";
+
 /// Runs it.
 pub async fn run(cx: &mut Context) -> Result<(), Failure> {
     let admin = cx.client.admin();
@@ -108,13 +114,23 @@ fn short_name(key: &KeyInfo) -> String {
     }
 }
 
+/// The name of the database whose key it is; empty where it is not known, or it is no database's key.
+fn name(key: &KeyInfo) -> &str {
+    match (key.level.as_str(), key.id.as_str(), key.name.as_str()) {
+        ("database", ADMIN_ID, "") => ADMIN_NAME,
+        (_, _, name) => name,
+    }
+}
+
 fn describe(key: &KeyInfo) -> String {
     let mut text = match key.level.as_str() {
         "cmk" => format!("CMK {}", key.id),
         "master" => format!("node master key v{}", key.version),
         "raft" => format!("raft key v{}", key.version),
-        "database" if key.name.is_empty() => format!("database key v{} of database {}", key.version, key.id),
-        "database" => format!("database key v{} of database {} ({})", key.version, key.id, key.name),
+        "database" => match name(key) {
+            "" => format!("database key v{} of database {}", key.version, key.id),
+            name => format!("database key v{} of database {} ({name})", key.version, key.id),
+        },
         other => format!("{other} key v{} {}", key.version, key.id),
     };
     if key.level != "cmk" {
@@ -141,7 +157,7 @@ fn to_json(endpoint: &str, keys: &KeysResponse) -> Value {
         "keys": keys.keys.iter().map(|key| json!({
             "level": key.level,
             "id": key.id,
-            "name": key.name,
+            "name": name(key),
             "version": key.version,
             "created": key.created,
             "wrapped_by": key.wrapped_by,
@@ -180,6 +196,8 @@ mod tests {
                 key("cmk", "arn:x", 0, ""),
                 key("master", "", 1, "arn:x"),
                 key("raft", "", 2, "master v1"),
+                key("database", "0", 1, "master v1"),
+                key("database", "4", 1, "master v1"),
                 KeyInfo { name: "iso".into(), ..key("database", "7", 1, "master v1") },
             ],
             destroyed: vec![DestroyedKey { database_id: 5, log_index: 99 }],
@@ -190,9 +208,14 @@ mod tests {
              └─ CMK arn:x\n   \
                 └─ node master key v1, current, wrapped by the CMK\n      \
                    ├─ raft key v2, current, wrapped by master v1\n      \
+                   ├─ database key v1 of database 0 (admin), current, wrapped by master v1\n      \
+                   ├─ database key v1 of database 4, current, wrapped by master v1\n      \
                    └─ database key v1 of database 7 (iso), current, wrapped by master v1\n   \
                 key of database 5 destroyed with its drop at log index 99\n"
         );
+        let json = to_json("a:1", &keys);
+        let names: Vec<_> = json["keys"].as_array().unwrap().iter().map(|key| &key["name"]).collect();
+        assert_eq!(names, ["", "", "", "admin", "", "iso"]);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use coffer_client::status::Member as MemberInfo;
 use serde_json::{Value, json};
 
-use super::Context;
 use super::status::{role_name, state_name};
+use super::{Context, no_service};
 use crate::args::Member;
 use crate::confirm::confirm;
 use crate::failure::Failure;
@@ -45,14 +45,8 @@ async fn list(cx: &mut Context) -> Result<(), Failure> {
         .filter(|status| !status.members.is_empty())
         .max_by_key(|status| (status.term, status.role() == coffer_client::status::RaftRole::Leader));
     let Some(best) = best else {
-        let why: Vec<_> = reports
-            .iter()
-            .map(|report| match &report.status {
-                Ok(status) => format!("{}: {}", report.endpoint, state_name(status.state())),
-                Err(failure) => failure.to_string(),
-            })
-            .collect();
-        return Err(Failure::Unreachable(format!("no member knows the membership now: {}", why.join("; "))));
+        let why = no_service::why(&reports);
+        return Err(Failure::Unreachable(format!("no member knows the membership now\n  {why}")));
     };
     let mut rows = table(&["MEMBER", "ADDRESS", "VOTES", "ROLE", "STATE"], &[0]);
     let mut json = Vec::new();

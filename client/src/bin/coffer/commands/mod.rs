@@ -9,6 +9,7 @@ mod hash;
 mod import;
 mod keys;
 mod members;
+mod no_service;
 mod status;
 
 use std::time::Duration;

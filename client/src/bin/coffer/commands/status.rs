@@ -6,9 +6,9 @@ use coffer_client::MemberReport;
 use coffer_client::status::{EncryptionStatus, Member, MemberState, RaftRole, StatusResponse};
 use serde_json::{Value, json};
 
-use super::Context;
+use super::{Context, no_service};
 use crate::failure::Failure;
-use crate::table::{bytes, grouped, span, table};
+use crate::table::{bytes, grouped, listed, span, table};
 
 /// Runs it. Ends with status 3 where no member serves.
 pub async fn run(cx: &mut Context) -> Result<(), Failure> {
@@ -20,12 +20,7 @@ pub async fn run(cx: &mut Context) -> Result<(), Failure> {
     if answers(&reports).any(|status| status.state() == MemberState::Serving) {
         return Ok(());
     }
-    Err(Failure::Unreachable(if answers(&reports).any(|status| status.state() == MemberState::Sealed) {
-        "no member serves: they are sealed until the customer's key in KMS can be used again".into()
-    } else {
-        "no member serves: check that their cofferd run, and that --endpoint or COFFER_ENDPOINTS names them"
-            .into()
-    }))
+    Err(Failure::Unreachable(format!("no member serves\n  {}", no_service::why(&reports))))
 }
 
 fn answers(reports: &[MemberReport]) -> impl Iterator<Item = &StatusResponse> {
@@ -82,8 +77,7 @@ fn all_notes(reports: &[MemberReport]) -> Vec<String> {
     let line = |(members, note): (Vec<String>, String)| match members.as_slice() {
         [member] if member.is_empty() => note,
         [member] => format!("member {member}: {note}"),
-        [first @ .., last] => format!("members {} and {last}: {note}", first.join(", ")),
-        [] => note,
+        several => format!("members {}: {note}", listed(several)),
     };
     said.into_iter().map(line).collect()
 }
@@ -280,8 +274,15 @@ mod tests {
         };
         let gone = MemberReport {
             endpoint: "host:4".into(),
-            status: Err(EndpointFailure { endpoint: "host:4".into(), reason: "refused".into() }),
+            status: Err(EndpointFailure {
+                endpoint: "host:4".into(),
+                reason: "refused".into(),
+                connected: false,
+            }),
         };
+        let all = render(&[serving(1, 1500), serving(2, 1400), serving(3, 1400)], Some(1500));
+        assert_eq!(all.matches("the moon is full").count(), 1, "{all}");
+        assert!(all.ends_with("! members 1, 2 and 3: the moon is full\n"), "{all}");
         let text = render(&[serving(1, 1500), serving(2, 1400), sealed, gone], Some(1500));
         let line = |part: &str| text.lines().find(|line| line.contains(part)).unwrap().to_owned();
         assert!(text.starts_with("cluster c1, 0 databases, led by member 1 in term 3\n"), "{text}");
