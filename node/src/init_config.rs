@@ -1,10 +1,14 @@
 //! `cofferd init-config`: the configuration files of a new replica set.
 //!
-//! Invariant: no file is replaced; a cluster id that members have used already is not lost to a second call.
+//! Invariants:
+//! - No file is replaced; a cluster id that members have used already is not lost to a second call.
+//! - The paths in the files are absolute: they mean the same wherever a member is started.
+//! - Files and directories are for their owner alone.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf, absolute};
 
 use coffer_keyring::ClusterId;
 use toml::{Table, Value};
@@ -21,6 +25,9 @@ pub enum InitConfigError {
     /// A file is there already.
     #[error("{} is there already, and its cluster id may be in use: name another --out, or remove it", .0.display())]
     Exists(PathBuf),
+    /// A path cannot be written into a file.
+    #[error("{} cannot be written into a configuration: its absolute path is not text in UTF-8; name another", .0.display())]
+    NotText(PathBuf),
     /// The system refused.
     #[error("{} cannot be written: {source}", path.display())]
     Write {
@@ -39,7 +46,7 @@ pub fn init_config(args: &InitConfigArgs) -> Result<Vec<PathBuf>, InitConfigErro
     let cluster = ClusterId::generate();
     let mut files = Vec::new();
     for (id, address) in &args.members {
-        let config = member_config(args, &cluster, *id);
+        let config = member_config(args, &cluster, *id)?;
         // What is left to be filled in is no reason not to make the file.
         let mut checked = config.clone();
         if checked.encryption.cmk_arn.is_empty() {
@@ -59,7 +66,7 @@ pub fn init_config(args: &InitConfigArgs) -> Result<Vec<PathBuf>, InitConfigErro
     Ok(files.into_iter().map(|(path, _)| path).collect())
 }
 
-fn member_config(args: &InitConfigArgs, cluster: &ClusterId, id: u64) -> Config {
+fn member_config(args: &InitConfigArgs, cluster: &ClusterId, id: u64) -> Result<Config, InitConfigError> {
     let mut config = Config::default();
     config.cluster.id = cluster.to_string();
     config.cluster.member_id = id;
@@ -68,7 +75,8 @@ fn member_config(args: &InitConfigArgs, cluster: &ClusterId, id: u64) -> Config 
         .iter()
         .map(|(id, address)| MemberAddress { id: *id, address: address.clone() })
         .collect();
-    config.storage.data_dir = args.data_dir.as_ref().unwrap_or(&args.out).join(format!("member-{id}"));
+    let data_dir = args.data_dir.as_ref().unwrap_or(&args.out);
+    config.storage.data_dir = absolute_text(data_dir)?.join(format!("member-{id}"));
     // Addresses that other machines reach are what somebody asked for who names them here; nobody should have to find out
     // from a refusal at the first start.
     let own = config.cluster.own_address().map(crate::config::resolve);
@@ -80,9 +88,14 @@ fn member_config(args: &InitConfigArgs, cluster: &ClusterId, id: u64) -> Config 
     encryption.regions = args.regions.clone();
     if let Some(dir) = &args.kms_dir {
         encryption.provider = Provider::Local;
-        encryption.local_dir.clone_from(dir);
+        encryption.local_dir = absolute_text(dir)?;
     }
-    config
+    Ok(config)
+}
+
+fn absolute_text(path: &Path) -> Result<PathBuf, InitConfigError> {
+    let found = absolute(path).map_err(|source| InitConfigError::Write { path: path.to_owned(), source })?;
+    if found.to_str().is_some() { Ok(found) } else { Err(InitConfigError::NotText(path.to_owned())) }
 }
 
 /// Only what differs from the defaults: an option that nobody chose follows later versions' defaults.
@@ -119,13 +132,18 @@ fn text(config: &Config, address: &str) -> String {
 }
 
 fn create_dir(path: &Path) -> Result<(), InitConfigError> {
-    fs::create_dir_all(path).map_err(|source| InitConfigError::Write { path: path.to_owned(), source })
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| InitConfigError::Write { path: path.to_owned(), source })
 }
 
 fn write_new(path: &Path, text: &str) -> Result<(), InitConfigError> {
     let written = OpenOptions::new()
         .write(true)
         .create_new(true)
+        .mode(0o600)
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
     written.map_err(|source| match source.kind() {
@@ -136,6 +154,11 @@ fn write_new(path: &Path, text: &str) -> Result<(), InitConfigError> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     const ARN: &str = "arn:aws:kms:eu-central-1:111122223333:key/mrk-0123456789abcdef0123456789abcdef";
@@ -170,6 +193,34 @@ mod tests {
         }
         let dirs: Vec<_> = configs.iter().map(|config| &config.storage.data_dir).collect();
         assert!(dirs[0] != dirs[1] && dirs[1] != dirs[2]);
+    }
+
+    #[test]
+    fn paths_mean_the_same_wherever_a_member_is_started() {
+        let dir = tempfile::tempdir().unwrap();
+        // From here to there: tests share one working directory, which stays as it is.
+        let here = std::env::current_dir().unwrap();
+        let up: PathBuf = here.components().skip(1).map(|_| "..").collect();
+        let mut relative = args(&up.join(dir.path().strip_prefix("/").unwrap()).join("set"));
+        relative.kms_dir = Some(PathBuf::from("some/kms"));
+        let files = init_config(&relative).unwrap();
+        let config = Config::load(Some(&files[0]), [], &[]).unwrap();
+        assert!(config.storage.data_dir.is_absolute(), "{:?}", config.storage.data_dir);
+        fs::create_dir(&config.storage.data_dir).unwrap();
+        assert!(dir.path().join("set/member-1").is_dir());
+        assert_eq!(config.encryption.local_dir, here.join("some/kms"));
+        let unreadable = args(&dir.path().join(OsStr::from_bytes(b"\xff")));
+        assert!(matches!(init_config(&unreadable), Err(InitConfigError::NotText(_))));
+    }
+
+    #[test]
+    fn files_are_their_owners_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("new/set");
+        let files = init_config(&args(&out)).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert!(files.iter().all(|file| mode(file) == 0o600));
+        assert_eq!(mode(&out), 0o700);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! Invariants:
 //! - It answers from the moment that the data directory is locked, in every state: what needs data refuses by itself.
 //! - Health is the member's state and nothing else: SERVING while the member serves.
-//! - A stop lets calls that run go on, until its deadline. Streams that only end when their client wants, such as a watch of
-//!   the health, end with the member's service.
+//! - A stop lets calls that run go on, until its deadline. A watch of the health, which only ends when its client wants, does
+//!   not hold it up.
 
 use std::sync::Arc;
 use std::time::Duration;

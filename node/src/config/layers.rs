@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, absolute};
 
 use toml::{Table, Value};
 
@@ -15,7 +15,11 @@ const MAX_FILE: u64 = 1 << 20;
 /// What begins the name of a variable.
 const PREFIX: &str = "COFFER_";
 
-/// Reads the file and refuses keys that are not options.
+/// The options that are paths.
+const PATHS: [(&str, &str); 2] = [("storage", "data_dir"), ("encryption", "local_dir")];
+
+/// Reads the file and refuses keys that are not options. Relative paths in it are from its own directory: a member that is
+/// started from elsewhere must not find an empty data directory there and take itself for a new one.
 pub(super) fn read(path: &Path) -> Result<Table, ConfigError> {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
@@ -24,11 +28,32 @@ pub(super) fn read(path: &Path) -> Result<Table, ConfigError> {
     if text.len() as u64 > MAX_FILE {
         return Err(refuse(format!("it is larger than {MAX_FILE} bytes")));
     }
-    let table: Table = text.parse().map_err(|error: toml::de::Error| refuse(error.to_string()))?;
+    let mut table: Table = text.parse().map_err(|error: toml::de::Error| refuse(error.to_string()))?;
     refuse_unknown(&table).map_err(refuse)?;
     // The types are checked here, where the line is still known.
     let _: super::Config = toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+    resolve_paths(&mut table, path).map_err(refuse)?;
     Ok(table)
+}
+
+fn resolve_paths(table: &mut Table, file: &Path) -> Result<(), String> {
+    for (section, key) in PATHS {
+        let Some(Value::String(path)) = table.get_mut(section).and_then(|section| section.get_mut(key))
+        else {
+            continue;
+        };
+        if path.is_empty() || Path::new(path).is_absolute() {
+            continue;
+        }
+        let resolved = absolute(file)
+            .ok()
+            .and_then(|file| file.parent()?.join(&*path).into_os_string().into_string().ok())
+            .ok_or_else(|| {
+                format!("`{section}.{key}`: the directory of this file cannot be told in UTF-8: write an absolute path")
+            })?;
+        *path = resolved;
+    }
+    Ok(())
 }
 
 /// Lays `COFFER_SECTION__KEY` variables over the table. Variables that belong to other programs are left alone.

@@ -4,6 +4,7 @@
 //! - Every option has a default that is written down with its reason in `config/cofferd.toml`, and a test keeps the two
 //!   equal. An option that has to be set has the default "empty".
 //! - A key that is not an option is refused, wherever it comes from, and the nearest option is named.
+//! - A relative path in a file is from the directory of that file; one from elsewhere is from the working directory.
 //! - There are no secrets in it: credentials come from where AWS's libraries look for them.
 
 mod cluster;

@@ -114,6 +114,27 @@ fn what_is_dumped_can_be_read_again() {
 }
 
 #[test]
+fn relative_paths_in_a_file_are_from_its_directory() {
+    let files = Files::new();
+    let text = sample().replace("/tmp/coffer", "data/one").replace("/tmp/kms", "../kms");
+    let path = files.write(&text);
+    let config = Config::load(Some(&path), [], &[]).unwrap();
+    assert_eq!(config.storage.data_dir, files.dir.path().join("data/one"));
+    assert_eq!(config.encryption.local_dir, files.dir.path().join("../kms"));
+    // Also where the file itself is named from the working directory.
+    let here = std::env::current_dir().unwrap();
+    let up: PathBuf = here.components().skip(1).map(|_| "..").collect();
+    let config = Config::load(Some(&up.join(path.strip_prefix("/").unwrap())), [], &[]).unwrap();
+    assert!(config.storage.data_dir.is_absolute(), "{:?}", config.storage.data_dir);
+    // What is typed is from where it is typed.
+    let set = [("storage.data_dir".to_owned(), "data/two".to_owned())];
+    let config = Config::load(Some(&path), [], &set).unwrap();
+    assert_eq!(config.storage.data_dir, Path::new("data/two"));
+    // What is absolute stays.
+    assert_eq!(load(&sample()).unwrap().storage.data_dir, Path::new("/tmp/coffer"));
+}
+
+#[test]
 fn unknown_keys_are_refused_and_the_nearest_is_named() {
     for (text, wanted) in [
         ("[storage]\ndata_dri = \"x\"", "did you mean `storage.data_dir`?"),
