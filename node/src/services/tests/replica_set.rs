@@ -1,9 +1,14 @@
 //! The replica set itself.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use coffer_keyring::{
-    ClusterId, Keyring, KeystoreParams, MemberId,
+    ClusterId, Keyring, KeystoreParams, MemberId, SealedKeystore,
     kms::{
         KeyArn, Region,
         local::{LocalKms, LocalKmsAdmin},
@@ -84,23 +89,50 @@ impl ReplicaSet {
 
     /// Starts a member that belongs to no replica set yet.
     pub async fn add_process(&mut self, id: u64) -> &TestMember {
-        let kms = LocalKms::open(&self.folder.path().join("kms")).unwrap();
-        let folder = self.folder.path().join(id.to_string());
-        std::fs::create_dir_all(&folder).unwrap();
+        let path = self.keystore(id);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         let params = KeystoreParams {
             cluster: self.cluster.clone(),
             member: MemberId(id),
             cmk: self.cmk.clone(),
             region: region(),
         };
-        let path = folder.join("keyring").join("keystore.json");
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let keyring = Keyring::create(&path, params, &kms).await.unwrap();
+        let keyring = Keyring::create(&path, params, &self.kms()).await.unwrap();
+        self.start_process(id, "127.0.0.1:0", keyring).await
+    }
+
+    /// Stops a member; answers what it needs to be started again.
+    pub async fn stop_process(&mut self, id: u64) -> String {
+        let position = self.members.iter().position(|member| member.id == id).unwrap();
+        let member = self.members.remove(position);
+        let address = member.address.clone();
+        member.stop().await;
+        address
+    }
+
+    /// Starts a member again that was stopped, at the same address.
+    pub async fn restart_process(&mut self, id: u64, address: &str) -> &TestMember {
+        let sealed = SealedKeystore::open(&self.keystore(id), &self.cluster, MemberId(id)).unwrap().unwrap();
+        sealed.vouch(&self.cmk).unwrap();
+        let keyring = sealed.unseal(&self.kms(), &region()).await.unwrap();
+        self.start_process(id, address, keyring).await
+    }
+
+    async fn start_process(&mut self, id: u64, address: &str, keyring: Keyring) -> &TestMember {
+        let folder = self.folder.path().join(id.to_string());
+        let cluster = self.cluster.clone();
         let member =
-            TestMember::start(id, self.cluster.clone(), &folder, keyring, self.limits, self.max_log_bytes)
-                .await;
+            TestMember::start(id, address, cluster, &folder, keyring, self.limits, self.max_log_bytes).await;
         self.members.push(member);
         self.members.last().unwrap()
+    }
+
+    fn kms(&self) -> LocalKms {
+        LocalKms::open(&self.folder.path().join("kms")).unwrap()
+    }
+
+    fn keystore(&self, id: u64) -> PathBuf {
+        self.folder.path().join(id.to_string()).join("keyring").join("keystore.json")
     }
 
     /// The member that leads, by its own word, and has applied the first entry of its term.
@@ -156,13 +188,14 @@ impl ReplicaSet {
 impl TestMember {
     async fn start(
         id: u64,
+        address: &str,
         cluster: ClusterId,
         folder: &Path,
         keyring: Keyring,
         limits: Limits,
         max_log_bytes: u64,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let identity =
             MemberIdentity { cluster_id: cluster, member_id: MemberId(id), address: address.clone() };
@@ -229,7 +262,9 @@ impl TestMember {
         self.checkpointer.stop().await;
         serving.engine.close();
         serving.log.close().unwrap();
+        // Its port is free when it has ended.
         self.server.abort();
+        drop(self.server.await);
     }
 }
 
