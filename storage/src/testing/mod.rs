@@ -4,6 +4,7 @@ mod apply_tests;
 mod commands;
 mod conformance;
 mod golden_tests;
+mod limits_tests;
 mod node;
 mod power_loss_tests;
 mod recovery_tests;
