@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -13,6 +14,10 @@ use crate::{fail_stop, init_config, life, logging, process_limits};
 /// Threads that run tasks: network and Raft; what blocks has threads of its own. Two at least, so that a task that computes
 /// never holds up the heartbeats.
 const MIN_WORKERS: usize = 2;
+
+/// What reads, writes or closes at a second signal gets this long: the storage library aborts the process where the process
+/// ends under its threads, and its status would be lost.
+const KILLED_GRACE: Duration = Duration::from_secs(1);
 
 /// Runs `cofferd`. Errors of the configuration are printed, everything later is logged.
 pub fn program(args: Args) -> Exit {
@@ -59,7 +64,7 @@ fn run(args: &RunArgs) -> Exit {
     };
     let life::Ended { exit, by } = runtime.block_on(life::life(&config));
     match exit {
-        Exit::Killed => runtime.shutdown_background(),
+        Exit::Killed => runtime.shutdown_timeout(KILLED_GRACE),
         // What reads or writes is let finish, so that it does not run into the end of the process. Not for ever: a disk
         // that hangs must not keep a member alive.
         _ => runtime.shutdown_timeout(by.saturating_duration_since(Instant::now())),
