@@ -59,8 +59,8 @@ endif
 
 verify: needs-build ## Check format, lints, documentation and licences; changes nothing
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+	$(CARGO) clippy --locked --workspace --all-targets --keep-going -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --keep-going
 	scripts/licences.sh
 
 fix: needs-build ## Format, and apply what clippy can fix by itself
