@@ -194,6 +194,18 @@ fn collections_are_made_and_dropped() {
 }
 
 #[test]
+fn a_retried_drop_is_answered_and_leaves_what_was_made_again() {
+    let (_dir, mut node, db) = node();
+    let first = node.run_command(with_retry(drop_database("shop", db), 1, 5, 0, 0));
+    assert_eq!((first.deleted, first.replayed), (1, false));
+    let again = node.run(create_database("shop")).database_id;
+    // The leader looks the name up anew for each try, and finds the new one.
+    let retried = node.run_command(with_retry(drop_database("shop", again), 1, 5, 0, 0));
+    assert_eq!((retried.deleted, retried.replayed, retried.database_id), (1, true, db));
+    assert_eq!(node.engine.database_id("shop"), Some(DatabaseId(again)));
+}
+
+#[test]
 fn a_dropped_database_is_gone_with_its_key_and_files() {
     let (dir, mut node, db) = node();
     node.run(insert(db, "c", &numbered(0..5)));

@@ -2,11 +2,11 @@
 
 use coffer_document::DocumentError;
 use coffer_keyring::DatabaseId;
-use coffer_proto::internal::v1::{CommandResult, CreateDatabase, DatabaseRecord, DropDatabase};
+use coffer_proto::internal::v1::{Command, CommandResult, CreateDatabase, DatabaseRecord, DropDatabase};
 use prost::Message;
 use rocksdb::WriteBatch;
 
-use super::refused;
+use super::{Execution, refused};
 use crate::{
     engine::{Engine, database_dir},
     error::StorageError,
@@ -63,11 +63,19 @@ impl Engine {
     pub(super) fn drop_database(
         &self,
         log_id: &LogId,
+        command: &Command,
         action: &DropDatabase,
     ) -> Result<CommandResult, StorageError> {
         // No flush may be under way in a directory that is removed.
         let _structure = self.structure();
         let admin = self.admin()?;
+        let mut execution = Execution::new(&admin);
+        let is_new = !admin.has(log_id.index);
+        let retry = command.retry.as_ref().filter(|_| is_new);
+        if let Some(earlier) = retry.map(|id| execution.earlier_try(id)).transpose()?.flatten() {
+            execution.finish(log_id)?;
+            return Ok(earlier);
+        }
         let id = DatabaseId(action.database_id);
         let named = self.existing_id(&action.name)? == Some(id);
         let mut dropped = 0;
@@ -81,17 +89,26 @@ impl Engine {
             self.keyring.drop_database(id, log_id.index)?;
             remove_tree(&**self.opener.disk(), &dir)?;
         }
-        if !admin.has(log_id.index) {
-            let mut batch = WriteBatch::default();
+        let result = CommandResult {
+            format: wire::FORMAT,
+            applied_index: log_id.index,
+            deleted: dropped,
+            database_id: id.0,
+            ..CommandResult::default()
+        };
+        if is_new {
             if named {
-                batch.delete(Key::database(&action.name));
+                execution.batch.delete(Key::database(&action.name));
             }
-            admin.write(batch, log_id)?;
+            if let Some(id) = retry {
+                execution.remember(id, &result, command.time_ms)?;
+            }
+            execution.finish(log_id)?;
             if named {
                 self.databases_mut().strike(&action.name);
             }
         }
-        Ok(CommandResult { deleted: dropped, database_id: id.0, ..CommandResult::default() })
+        Ok(result)
     }
 
     fn existing_id(&self, name: &str) -> Result<Option<DatabaseId>, StorageError> {

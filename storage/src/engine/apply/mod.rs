@@ -83,7 +83,7 @@ impl Engine {
     fn dispatch(&self, log_id: &LogId, command: &Command) -> Result<CommandResult, StorageError> {
         match &command.action {
             Some(Action::CreateDatabase(action)) => self.create_database(log_id, action),
-            Some(Action::DropDatabase(action)) => self.drop_database(log_id, action),
+            Some(Action::DropDatabase(action)) => self.drop_database(log_id, command, action),
             Some(Action::CreateCollection(action)) => {
                 self.within(log_id, command, action.database_id, |x| x.create_collection(action))
             }
