@@ -74,7 +74,7 @@ pub(crate) fn spawn(
         .add_service(crate::raft::server(member.clone()));
     tokio::spawn(report_health(member.clone(), reporter));
     let stop = member.draining().clone();
-    let connections = incoming(listener, max_connections, PREFACE_LIMIT);
+    let connections = incoming(listener, max_connections, PREFACE_LIMIT, stop.clone());
     Ok(tokio::spawn(async move {
         router.serve_with_incoming_shutdown(connections, async move { stop.cancelled().await }).await
     }))
@@ -97,5 +97,51 @@ async fn report_health(member: Arc<Member>, reporter: HealthReporter) {
         if condition.changed().await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coffer_keyring::{ClusterId, MemberId};
+    use tokio::net::TcpStream;
+    use tokio::time::timeout;
+    use tonic::transport::Endpoint;
+    use tonic_health::pb::HealthCheckRequest;
+    use tonic_health::pb::health_client::HealthClient;
+
+    use super::*;
+    use crate::config::LimitsSection;
+    use crate::member::{KmsStatus, Limits, MemberIdentity};
+
+    #[tokio::test]
+    async fn clients_that_only_listen_do_not_hold_up_a_stop() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let identity = MemberIdentity {
+            cluster_id: ClusterId::generate(),
+            member_id: MemberId(1),
+            address: address.to_string(),
+        };
+        let limits = Limits::from(&LimitsSection::default());
+        let member = Member::new(identity, limits, KmsStatus::disabled());
+        let server = spawn(member.clone(), listener, 8).unwrap();
+        // One that says nothing, one that asked once, one that watches.
+        let _silent = TcpStream::connect(address).await.unwrap();
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+        let request = || HealthCheckRequest { service: String::new() };
+        let mut asked = HealthClient::new(endpoint.connect().await.unwrap());
+        asked.check(request()).await.unwrap();
+        let mut watching = HealthClient::new(endpoint.connect().await.unwrap());
+        let mut states = watching.watch(request()).await.unwrap().into_inner();
+        states.message().await.unwrap().unwrap();
+        member.enter(MemberState::Stopping, "it was asked to stop");
+        member.drain();
+        // Less than a silent connection may stay otherwise.
+        timeout(PREFACE_LIMIT / 2, server).await.unwrap().unwrap().unwrap();
+        let mut last = None;
+        while let Some(state) = states.message().await.unwrap() {
+            last = Some(state.status());
+        }
+        assert_eq!(last, Some(tonic_health::pb::health_check_response::ServingStatus::NotServing));
     }
 }
