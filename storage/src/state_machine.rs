@@ -54,11 +54,16 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         while let Some(item) = entries.next().await {
             let (entry, responder) = item?;
             self.engine.log.wait_flushed(entry.log_id.index).await?;
-            let outcome: Outcome = blocking(|| self.engine.apply(&entry)).map_err(|error| {
-                // openraft ends with it; the process is told as well, with the reason.
-                self.engine.log.fail(&format!("apply entry {}: {error}", entry.log_id.index));
-                error
-            })?;
+            let outcome: Outcome = match blocking(|| self.engine.apply(&entry)) {
+                Ok(outcome) => outcome,
+                // The member stops, and its databases are closed under openraft: nothing has failed, and nothing goes on.
+                Err(_) if self.engine.is_closed() => std::future::pending().await,
+                Err(error) => {
+                    // openraft ends with it; the process is told as well, with the reason.
+                    self.engine.log.fail(&format!("apply entry {}: {error}", entry.log_id.index));
+                    return Err(error.into());
+                }
+            };
             if let Some(responder) = responder {
                 responder.send(outcome);
             }

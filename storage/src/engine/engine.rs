@@ -5,7 +5,7 @@
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use coffer_keyring::{DatabaseId, KeyOwner, Keyring};
@@ -30,6 +30,7 @@ pub struct Engine {
     applied: Mutex<Applied>,
     applied_index: watch::Sender<u64>,
     checkpoint: AtomicU64,
+    closed: AtomicBool,
     /// Views on their way to peers: the log is kept from there on.
     pub(crate) sending: Sending,
     /// The place for a snapshot that is received.
@@ -58,6 +59,7 @@ impl Engine {
             applied: Mutex::new(Applied::default()),
             applied_index: watch::Sender::new(0),
             checkpoint: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
             sending: Sending::default(),
             staging: StagingPlace::default(),
             structure: Mutex::new(()),
@@ -105,12 +107,18 @@ impl Engine {
 
     /// Closes every instance without flushing: the log has everything.
     pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
         let _structure = self.structure();
         let mut databases = self.databases_mut();
         for instance in databases.instances() {
             instance.close();
         }
         *databases = Databases::default();
+    }
+
+    /// Whether `close` was called: what fails then fails because the member stops.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     pub(crate) fn databases(&self) -> RwLockReadGuard<'_, Databases> {

@@ -10,7 +10,7 @@
 //!   no single file can show: the tail of a live WAL cut at a frame's end, a whole directory put
 //!   back to an older copy, and a file put back to an older copy of itself where RocksDB does not
 //!   check its size or id. The replicated log above notices those.
-//! * A torn tail after a power loss is a clean end, and nothing else is: see [`stream_reader`].
+//! * A torn tail after a power loss is a clean end, and nothing else is: see `stream_reader`.
 //! * After a failed write or sync an open file takes nothing more.
 //! * An idle instance costs no thread here, and an open file no buffer until it is used.
 

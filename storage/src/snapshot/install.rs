@@ -53,6 +53,8 @@ impl Engine {
         for instance in replaced.instances() {
             instance.close();
         }
+        // RocksDB looks at its files once more when it closes: they must still be there.
+        drop(replaced);
         self.log.use_checkpoint(&record);
         self.set_checkpoint(last.index);
         self.log.save_membership(&meta.last_membership)?;
