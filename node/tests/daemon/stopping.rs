@@ -1,8 +1,15 @@
 //! How a member ends, and what health says of it on the way.
 
 use rustix::process::Signal;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Streaming, transport::Channel};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, ServerReflectionResponse, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest,
+};
 
 use crate::process::{Member, wait_for};
 
@@ -13,6 +20,24 @@ async fn health(port: u16) -> HealthClient<tonic::transport::Channel> {
 
 fn of(service: &str) -> HealthCheckRequest {
     HealthCheckRequest { service: service.to_owned() }
+}
+
+/// A call that never ends by itself: it keeps the member draining while the two ends are held.
+async fn reflection(
+    port: u16,
+) -> (mpsc::Sender<ServerReflectionRequest>, Streaming<ServerReflectionResponse>) {
+    let channel = Channel::from_shared(format!("http://127.0.0.1:{port}")).unwrap().connect().await.unwrap();
+    let (requests, outgoing) = mpsc::channel(1);
+    let list = MessageRequest::ListServices(String::new());
+    requests
+        .send(ServerReflectionRequest { host: String::new(), message_request: Some(list) })
+        .await
+        .unwrap();
+    let mut client = ServerReflectionClient::new(channel);
+    let mut answers =
+        client.server_reflection_info(ReceiverStream::new(outgoing)).await.unwrap().into_inner();
+    assert!(answers.message().await.unwrap().is_some());
+    (requests, answers)
 }
 
 #[tokio::test]
@@ -31,7 +56,7 @@ async fn health_is_the_state_and_a_second_signal_ends_at_once() {
     running.wait_state("serving");
     let status = client.check(of("coffer.v1.Documents")).await.unwrap().into_inner().status();
     assert_eq!(status, ServingStatus::Serving);
-    // A call that never ends by itself keeps the member from draining.
+    let (_requests, _answers) = reflection(member.port).await;
     let mut watched = client.watch(of("")).await.unwrap().into_inner();
     assert_eq!(watched.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
     running.terminate();
