@@ -44,6 +44,7 @@ fn result() -> CommandResult {
         upserted_id: vec![1, 2].into(),
         failures: vec![DocumentFailure { index: 2, error: error() }],
         resume_after: vec![3, 4].into(),
+        revision: 0,
         replayed: false,
     }
 }

@@ -55,6 +55,7 @@ fn encryption(kms: &KmsStatus) -> v1::EncryptionStatus {
         last_probe_age_ms: kms.last_probe_age_ms(),
         denied_in_a_row: kms.denied_in_a_row,
         provider: kms.provider.to_owned(),
+        ..v1::EncryptionStatus::default()
     }
 }
 

@@ -99,6 +99,10 @@ impl Engine {
             Some(Action::Delete(action)) => {
                 self.within(log_id, command, action.database_id, |x| x.delete(action))
             }
+            // Comes with the next feature version.
+            Some(Action::PutSystemRecord(_)) => {
+                Err(StorageError::Feature { needed: FEATURE + 1, known: FEATURE })
+            }
             // A command of a known feature version has an action; prost drops those that it does not know.
             None => Err(StorageError::Feature { needed: command.feature.max(FEATURE + 1), known: FEATURE }),
         }
