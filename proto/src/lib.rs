@@ -20,4 +20,5 @@ pub mod internal {
     }
 }
 
+pub mod help;
 pub mod wire;
