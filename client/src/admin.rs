@@ -15,11 +15,10 @@ use tonic::transport::Channel;
 use tonic::{Response, Status};
 
 use crate::call::Caller;
-use crate::documents::timed;
+use crate::member_call::member_error;
 use crate::operation::Plan;
 use crate::topology::{best_informed, normalize};
-use crate::verdict::{Failure, Verdict, classify};
-use crate::{EndpointFailure, Error, Result};
+use crate::{EndpointFailure, Result};
 
 /// How long one member is given to say how it is: it does nothing but look.
 const STATUS_LIMIT: Duration = Duration::from_secs(3);
@@ -58,7 +57,7 @@ impl Admin {
         let limit = self.caller.options.deadline.min(STATUS_LIMIT);
         let started = Instant::now();
         let answer = self.caller.status_of(&address, limit).await;
-        answer.map_err(|failure| unreachable(&address, started, failure))
+        answer.map_err(|failure| member_error(&address, started, failure))
     }
 
     /// What every member is doing: each configured endpoint, and each member that those name and nobody
@@ -174,19 +173,14 @@ impl Admin {
         Ok(answer.members)
     }
 
-    /// Asks the leader. What may have been done is not sent again: these calls carry no token.
+    /// Asks the leader, once.
     async fn lead<Q, T, F, Fut>(&self, message: Q, send: F) -> Result<T>
     where
         Q: Clone,
         F: Fn(AdminClient<Channel>, tonic::Request<Q>) -> Fut,
         Fut: Future<Output = Result<Response<T>, Status>>,
     {
-        self.caller
-            .run(Plan::ADMIN, |channel, limit| {
-                let answer = send(admin(channel), timed(message.clone(), limit));
-                async move { Ok(answer.await?.into_inner()) }
-            })
-            .await
+        self.caller.ask_leader(Plan::ADMIN, message, |channel, request| send(admin(channel), request)).await
     }
 
     /// Asks one member, once.
@@ -195,18 +189,10 @@ impl Admin {
         F: FnOnce(AdminClient<Channel>, tonic::Request<Q>) -> Fut,
         Fut: Future<Output = Result<Response<T>, Status>>,
     {
-        let address = normalize(endpoint)?;
         let limit = self.caller.options.deadline;
-        let channel = self.caller.channel(&address)?;
-        let started = Instant::now();
-        match tokio::time::timeout(limit, send(admin(channel), timed(message, limit))).await {
-            Ok(Ok(answer)) => Ok(answer.into_inner()),
-            Ok(Err(status)) => Err(unreachable(&address, started, classify(&status))),
-            Err(_) => {
-                let status = Status::deadline_exceeded(format!("after {limit:.1?}"));
-                Err(unreachable(&address, started, classify(&status)))
-            }
-        }
+        self.caller
+            .ask_member(endpoint, limit, message, |channel, request| send(admin(channel), request))
+            .await
     }
 }
 
@@ -214,21 +200,4 @@ fn admin(channel: Channel) -> AdminClient<Channel> {
     AdminClient::new(channel)
         .max_decoding_message_size(MAX_CLIENT_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_CLIENT_MESSAGE_BYTES)
-}
-
-/// The error of a member that was asked alone, and not again.
-fn unreachable(address: &str, started: Instant, failure: Failure) -> Error {
-    match failure.verdict {
-        Verdict::Final(error) => error,
-        Verdict::Sealed => Error::Sealed { endpoints: vec![failure.of(address)] },
-        Verdict::Fault => Error::Fault { endpoint: address.to_owned(), message: failure.reason },
-        Verdict::NotLeader { .. }
-        | Verdict::NotServing
-        | Verdict::Busy
-        | Verdict::NotSent
-        | Verdict::NotConfirmed
-        | Verdict::Lost => {
-            Error::Unreachable { after: started.elapsed(), endpoints: vec![failure.of(address)] }
-        }
-    }
 }

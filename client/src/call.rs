@@ -16,7 +16,7 @@ use tonic::{Request, Status};
 
 use crate::backoff::Backoff;
 use crate::channels::Channels;
-use crate::operation::{Plan, Repeat, Route};
+use crate::operation::{Plan, Repeat, Route, Share};
 use crate::session::SessionPool;
 use crate::topology::{Topology, best_informed, leads};
 use crate::trail::{Standing, Trail};
@@ -97,7 +97,7 @@ impl Caller {
                 continue;
             };
             let Some(left) = trail.left(&[]) else { return Err(trail.end()) };
-            let budget = try_budget(left);
+            let budget = try_budget(plan.share, left);
             let channel = self.channel(&address)?;
             let answer = match timeout(budget, attempt(channel, budget)).await {
                 Ok(answer) => answer,
@@ -275,9 +275,12 @@ struct Next {
 }
 
 /// Half of what is left, so that a member that does not answer leaves time for the others; all of it where
-/// little is left.
-fn try_budget(left: Duration) -> Duration {
-    (left / 2).max(MIN_TRY).min(left)
+/// little is left, or nobody else would be asked.
+fn try_budget(share: Share, left: Duration) -> Duration {
+    match share {
+        Share::Part => (left / 2).max(MIN_TRY).min(left),
+        Share::Whole => left,
+    }
 }
 
 fn standing_of(status: &StatusResponse) -> (Standing, String) {
@@ -302,8 +305,9 @@ mod tests {
     #[test]
     fn a_silent_member_leaves_time_for_the_others() {
         let ms = Duration::from_millis;
-        assert_eq!(try_budget(ms(10_000)), ms(5_000));
-        assert_eq!(try_budget(ms(1_500)), ms(1_000));
-        assert_eq!(try_budget(ms(300)), ms(300));
+        assert_eq!(try_budget(Share::Part, ms(10_000)), ms(5_000));
+        assert_eq!(try_budget(Share::Part, ms(1_500)), ms(1_000));
+        assert_eq!(try_budget(Share::Part, ms(300)), ms(300));
+        assert_eq!(try_budget(Share::Whole, ms(10_000)), ms(10_000));
     }
 }

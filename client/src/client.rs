@@ -6,7 +6,7 @@ use coffer_proto::v1::{ListDatabasesRequest, ReadConcern as WireConcern};
 
 use crate::call::Caller;
 use crate::operation::Plan;
-use crate::{Admin, ClientOptions, Database, DatabaseSummary, Result};
+use crate::{Admin, ClientOptions, Database, DatabaseSummary, KeyAdmin, Result};
 
 /// A connection to a replica set. Cheap to clone; clones share connections, sessions and what is known of the
 /// members.
@@ -27,6 +27,11 @@ impl Client {
     /// A handle on a database, whether it exists or not.
     pub fn database(&self, name: impl Into<String>) -> Database {
         Database::new(self.caller.clone(), name.into())
+    }
+
+    /// The calls of those who look after keys.
+    pub fn key_admin(&self) -> KeyAdmin {
+        KeyAdmin::new(self.caller.clone())
     }
 
     /// The calls of operators.

@@ -55,7 +55,7 @@ impl Collection {
         match answer.errors.into_iter().next() {
             None => Ok(InsertOneResult { id, applied_index: answer.applied_index }),
             Some(WriteError { code, code_name, message, .. }) => {
-                Err(Error::Refused { code, code_name, message })
+                Err(Error::Refused { code, code_name, message, help_code: None })
             }
         }
     }

@@ -28,7 +28,7 @@ impl fmt::Display for EndpointFailure {
 #[non_exhaustive]
 pub enum Error {
     /// The replica set looked at the request and refused it: nothing was changed by it.
-    #[error("{message} ({})", name(.code_name, *.code))]
+    #[error("{message} ({})", name(.code_name, *.code, .help_code.as_deref()))]
     Refused {
         /// MongoDB's number of the error, 0 where there is none.
         code: i32,
@@ -36,6 +36,8 @@ pub enum Error {
         code_name: String,
         /// What was wrong, for a person.
         message: String,
+        /// Code of the help page that explains it, such as CK0034, where there is one.
+        help_code: Option<String>,
     },
     /// The driver itself found the request wrong, before anything was sent.
     #[error("{0}")]
@@ -159,9 +161,21 @@ impl Error {
             _ => None,
         }
     }
+
+    /// Code of the help page that explains the error, where the replica set refused the call with one.
+    pub fn help_code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { help_code, .. } => help_code.as_deref(),
+            Self::Partial { source, .. } => source.help_code(),
+            _ => None,
+        }
+    }
 }
 
-fn name(code_name: &str, code: i32) -> String {
+fn name(code_name: &str, code: i32, help_code: Option<&str>) -> String {
+    if let Some(help_code) = help_code {
+        return help_code.to_owned();
+    }
     if code == 0 { code_name.to_lowercase().replace('_', " ") } else { format!("{code_name}, code {code}") }
 }
 
@@ -186,11 +200,19 @@ mod tests {
 
     #[test]
     fn each_kind_has_its_exit_status() {
-        let refused = Error::Refused { code: 11000, code_name: "DuplicateKey".into(), message: "no".into() };
+        let refuse = |code, code_name: &str, help_code: Option<&str>| Error::Refused {
+            code,
+            code_name: code_name.into(),
+            message: "no".into(),
+            help_code: help_code.map(str::to_owned),
+        };
+        let refused = refuse(11000, "DuplicateKey", None);
         assert_eq!((refused.kind().exit_status(), refused.code()), (1, Some(11000)));
         assert_eq!(refused.to_string(), "no (DuplicateKey, code 11000)");
-        let refused = Error::Refused { code: 0, code_name: "STALE_RETRY_TOKEN".into(), message: "no".into() };
+        let refused = refuse(0, "STALE_RETRY_TOKEN", None);
         assert_eq!((refused.to_string().as_str(), refused.code()), ("no (stale retry token)", None));
+        let refused = refuse(0, "REFUSED", Some("CK0034"));
+        assert_eq!((refused.to_string().as_str(), refused.help_code()), ("no (CK0034)", Some("CK0034")));
         assert_eq!(Error::Invalid("no".into()).kind().exit_status(), 2);
         assert_eq!(Error::Sealed { endpoints: vec![] }.kind().exit_status(), 3);
         let unknown = Error::OutcomeUnknown { after: Duration::from_secs(1), last: "cut".into() };

@@ -39,6 +39,8 @@ mod documents;
 mod error;
 mod find;
 mod insert;
+mod key_admin;
+mod member_call;
 mod operation;
 mod options;
 mod session;
@@ -57,6 +59,7 @@ pub use delete::DeleteResult;
 pub use error::{EndpointFailure, Error, ErrorKind, Result};
 pub use find::{Count, CountOptions, FindOptions, ReadConcern};
 pub use insert::{InsertManyOptions, InsertManyResult, InsertOneResult, WriteError};
+pub use key_admin::KeyAdmin;
 pub use options::ClientOptions;
 pub use update::{UpdateOptions, UpdateResult};
 
@@ -64,6 +67,17 @@ pub use update::{UpdateOptions, UpdateResult};
 pub mod status {
     pub use coffer_proto::v1::{
         CollectionHash, DestroyedKey, EncryptionStatus, KeyInfo, KeysResponse, Member, MemberProgress,
-        MemberState, RaftRole, StateHashResponse, StatusResponse,
+        MemberState, RaftRole, RegionStatus, StateHashResponse, StatusResponse,
+    };
+}
+
+/// The messages of the service for keys, as the members send them.
+pub mod keys {
+    pub use coffer_proto::v1::kms_change_request::Change;
+    pub use coffer_proto::v1::{
+        Alert, AlertPolicy, AlertSeverity, AlertsResponse, KeyTask, KeyWorkResponse, KmsChangeRequest,
+        KmsChangeResponse, KmsFinding, KmsOverrideInfo, KmsOverrideResponse, KmsSettings, KmsShowResponse,
+        MaintenanceWindow, MemberFindings, MemberKeys, RotationPolicy, SetCmk, SetPolicy, SetRegions,
+        SetRole, VerifyAuditResponse,
     };
 }

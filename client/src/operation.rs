@@ -20,16 +20,28 @@ pub(crate) enum Repeat {
     Never,
 }
 
+/// How much of the time that is left one try may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// A part, so that a member that does not answer leaves time for the others.
+    Part,
+    /// All: it is not tried elsewhere, or takes long by nature.
+    Whole,
+}
+
 /// How a call is to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) route: Route,
     pub(crate) repeat: Repeat,
+    pub(crate) share: Share,
 }
 
 impl Plan {
-    pub(crate) const WRITE: Self = Self { route: Route::Leader, repeat: Repeat::Token };
-    pub(crate) const READ: Self = Self { route: Route::Leader, repeat: Repeat::Read };
-    pub(crate) const LOCAL_READ: Self = Self { route: Route::Any, repeat: Repeat::Read };
-    pub(crate) const ADMIN: Self = Self { route: Route::Leader, repeat: Repeat::Never };
+    pub(crate) const WRITE: Self = Self { route: Route::Leader, repeat: Repeat::Token, share: Share::Part };
+    pub(crate) const READ: Self = Self { route: Route::Leader, repeat: Repeat::Read, share: Share::Part };
+    pub(crate) const LOCAL_READ: Self = Self { route: Route::Any, repeat: Repeat::Read, share: Share::Part };
+    pub(crate) const ADMIN: Self = Self { route: Route::Leader, repeat: Repeat::Never, share: Share::Whole };
+    /// Changes nothing, and takes long.
+    pub(crate) const TRIAL: Self = Self { route: Route::Leader, repeat: Repeat::Read, share: Share::Whole };
 }

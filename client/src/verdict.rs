@@ -92,10 +92,17 @@ pub(crate) fn classify(status: &Status) -> Failure {
             code: get(error_metadata::CODE).and_then(|code| code.parse().ok()).unwrap_or_default(),
             code_name: get(error_metadata::CODE_NAME).unwrap_or(other).to_owned(),
             message: status.message().to_owned(),
+            help_code: get(error_metadata::HELP_CODE).map(str::to_owned),
         }),
     };
     let said = status.message();
-    let reason = if said.is_empty() { info.reason.to_lowercase().replace('_', " ") } else { said.to_owned() };
+    let mut reason =
+        if said.is_empty() { info.reason.to_lowercase().replace('_', " ") } else { said.to_owned() };
+    if let Some(code) = get(error_metadata::HELP_CODE)
+        && !reason.contains(code)
+    {
+        reason.push_str(&format!(" ({code})"));
+    }
     Failure {
         retry_after: get(error_metadata::RETRY_AFTER_MS)
             .and_then(|ms| ms.parse().ok())
@@ -118,6 +125,7 @@ fn without_details(status: &Status) -> Failure {
             code: 0,
             code_name: format!("{:?}", status.code()),
             message: message.to_owned(),
+            help_code: None,
         })
     };
     let verdict = match status.code() {
@@ -191,13 +199,25 @@ mod tests {
     fn a_refusal_carries_its_number_and_name() {
         let answer =
             status(Code::InvalidArgument, "REFUSED", &[("code", "9"), ("code_name", "FailedToParse")]);
-        let Verdict::Final(Error::Refused { code, code_name, message }) = classify(&answer).verdict else {
+        let Verdict::Final(Error::Refused { code, code_name, message, .. }) = classify(&answer).verdict
+        else {
             panic!()
         };
         assert_eq!((code, code_name.as_str(), message.as_str()), (9, "FailedToParse", "said"));
         let answer = status(Code::FailedPrecondition, "MEMBERSHIP", &[]);
         let Verdict::Final(Error::Refused { code_name, .. }) = classify(&answer).verdict else { panic!() };
         assert_eq!(code_name, "MEMBERSHIP");
+    }
+
+    #[test]
+    fn the_help_page_of_an_error_comes_along() {
+        let answer = status(Code::FailedPrecondition, "REFUSED", &[("help_code", "CK0034")]);
+        let Verdict::Final(error) = classify(&answer).verdict else { panic!() };
+        assert_eq!(error.help_code(), Some("CK0034"));
+        let answer = status(Code::Unavailable, "SEALED", &[("help_code", "CK0001")]);
+        assert_eq!(classify(&answer).reason, "said (CK0001)");
+        let answer = status(Code::Unavailable, "SEALED", &[("help_code", "")]);
+        assert_eq!(classify(&answer).reason, "said");
     }
 
     #[test]

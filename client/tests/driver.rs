@@ -9,9 +9,12 @@ use coffer_client::{
     Client, ClientOptions, CountOptions, Error, ErrorKind, FindOptions, InsertManyOptions, ReadConcern,
     UpdateOptions,
 };
-use coffer_proto::v1::{FindResponse, Member, MemberState, RaftRole};
+use coffer_proto::v1::{
+    AlertsRequest, FindResponse, KmsChangeRequest, KmsOverrideRequest, Member, MemberState, RaftRole,
+    RotateMasterKeyRequest,
+};
 use futures::TryStreamExt;
-use support::{FakeMember, Proxy, Step, failure, not_leader};
+use support::{FakeMember, KeyCall, Proxy, Step, failure, not_leader};
 use tokio::net::TcpListener;
 use tonic::{Code, Status};
 
@@ -477,4 +480,47 @@ async fn a_mistake_is_found_before_anything_is_sent() {
     let update = collection.update_one(&doc! {}, &doc! { "a": 1 }, UpdateOptions::default()).await;
     assert!(matches!(update, Err(Error::Invalid(_))));
     assert_eq!(member.inserts().len(), 0);
+}
+
+#[tokio::test]
+async fn what_changes_keys_goes_to_the_leader_and_once() {
+    let (leader, other) = (FakeMember::start(1).await, FakeMember::start(2).await);
+    other.follow(&leader, 1);
+    let keys = client([other.address.as_str(), &leader.address], PATIENT).key_admin();
+    assert_eq!(keys.rotate_master_key(Some(2)).await.unwrap(), 7);
+    assert_eq!(keys.rotate_database_key("iso").await.unwrap(), 3);
+    assert_eq!(keys.set_encryption(true).await.unwrap(), 2);
+    assert_eq!(keys.defer_rotation(7).await.unwrap(), "2026-12-01T00:00:00Z");
+    let seen = leader.key_calls();
+    assert_eq!(seen.len(), 4);
+    assert_eq!(seen[0], KeyCall::RotateMaster(RotateMasterKeyRequest { member_id: 2 }));
+    assert_eq!(other.key_calls(), []);
+
+    let refused = failure(Code::FailedPrecondition, "REFUSED", &[("help_code", "CK0034")]);
+    leader.set_keys(|keys| keys.refuse = Some(refused));
+    let error = keys.kms_change(KmsChangeRequest::default()).await.unwrap_err();
+    assert_eq!((error.kind(), error.help_code()), (ErrorKind::Refused, Some("CK0034")));
+
+    // Whether it was done is not known: it is not sent again.
+    leader.set_keys(|keys| keys.refuse = Some(failure(Code::Unavailable, "OUTCOME_UNKNOWN", &[])));
+    let error = keys.rotate_master_key(None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+}
+
+#[tokio::test]
+async fn a_sealed_member_answers_what_concerns_its_key() {
+    let member = FakeMember::start(1).await;
+    member.seal("the CMK is disabled");
+    let keys = client([member.address.as_str()], PATIENT).key_admin();
+    member.set_keys(|keys| keys.show.active_region = "eu-west-1".into());
+    assert_eq!(keys.kms_show(&member.address).await.unwrap().active_region, "eu-west-1");
+    assert!(keys.alerts(&member.address, true).await.unwrap().alerts.is_empty());
+    keys.kms_override(&member.address, "us-west-2", "arn:x").await.unwrap();
+    let sent = KmsOverrideRequest { region: "us-west-2".into(), trust_cmk_arn: "arn:x".into() };
+    assert_eq!(
+        member.key_calls(),
+        [KeyCall::Show, KeyCall::Alerts(AlertsRequest { history: true }), KeyCall::Override(sent)]
+    );
+    let error = keys.acknowledge_alert(&member.address, "1/clock/", "me").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
 }

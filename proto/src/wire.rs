@@ -64,4 +64,6 @@ pub mod error_metadata {
     pub const LEADER_ID: &str = "leader_id";
     /// How long to wait before the next try, milliseconds.
     pub const RETRY_AFTER_MS: &str = "retry_after_ms";
+    /// Code of the help page that explains the error, such as CK0034.
+    pub const HELP_CODE: &str = "help_code";
 }

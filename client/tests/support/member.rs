@@ -9,6 +9,7 @@ use bson::{Bson, Document, doc};
 use bytes::Bytes;
 use coffer_proto::v1::admin_server::{Admin, AdminServer};
 use coffer_proto::v1::documents_server::{Documents, DocumentsServer};
+use coffer_proto::v1::key_admin_server::KeyAdminServer;
 use coffer_proto::v1::*;
 use coffer_proto::wire::MAX_CLIENT_MESSAGE_BYTES;
 use futures::Stream;
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
+use super::keys::FakeKeys;
 use super::script::{Script, Step};
 
 #[derive(Debug, Default)]
@@ -34,6 +36,8 @@ struct Inner {
     stream: Mutex<Option<Vec<Result<FindResponse, Status>>>>,
     /// Whether a find that has streamed everything stays open.
     stall: Mutex<bool>,
+    keys: Mutex<FakeKeys>,
+    hierarchy: Mutex<KeysResponse>,
 }
 
 /// A member with one collection, whatever its name, in its memory. It answers what its scripts say, and serves like a
@@ -74,6 +78,7 @@ impl FakeMember {
         let server = tonic::transport::Server::builder()
             .add_service(documents)
             .add_service(AdminServer::new(member.clone()))
+            .add_service(KeyAdminServer::new(member.clone()))
             .serve_with_incoming(TcpListenerStream::new(listener));
         tokio::spawn(server);
         member
@@ -93,6 +98,36 @@ impl FakeMember {
             status.leader_address = address;
             status.term = term;
         });
+    }
+
+    /// Makes it say that it waits for its key, and that nobody leads.
+    pub fn seal(&self, reason: &str) {
+        self.set_status(|status| {
+            status.state = MemberState::Sealed.into();
+            status.role = RaftRole::Unspecified.into();
+            status.leader_id = 0;
+            status.leader_address.clear();
+            status.state_reason = reason.into();
+        });
+    }
+
+    /// What only a leader does is refused with who leads.
+    pub(super) fn leads(&self) -> Result<(), Status> {
+        let status = self.inner.status.lock().unwrap();
+        match (status.state(), status.role()) {
+            (MemberState::Serving, RaftRole::Leader) => Ok(()),
+            (MemberState::Sealed, _) => Err(super::failure(tonic::Code::Unavailable, "SEALED", &[])),
+            _ => Err(super::not_leader(Some((status.leader_id, &status.leader_address)))),
+        }
+    }
+
+    pub(super) fn keys(&self) -> &Mutex<FakeKeys> {
+        &self.inner.keys
+    }
+
+    /// Sets the key hierarchy that it shows.
+    pub fn set_hierarchy(&self, keys: KeysResponse) {
+        *self.inner.hierarchy.lock().unwrap() = keys;
     }
 
     pub fn on_insert(&self, steps: impl IntoIterator<Item = Step>) {
@@ -301,7 +336,8 @@ impl Admin for FakeMember {
         if status.state() == MemberState::Sealed {
             return Err(super::failure(tonic::Code::Unavailable, "SEALED", &[]));
         }
-        Ok(Response::new(KeysResponse { member_id: status.member_id, ..KeysResponse::default() }))
+        let hierarchy = self.inner.hierarchy.lock().unwrap().clone();
+        Ok(Response::new(KeysResponse { member_id: status.member_id, ..hierarchy }))
     }
 
     async fn transfer_leader(

@@ -1,6 +1,7 @@
 //! A member that does what a test tells it, served over a real connection.
 #![allow(dead_code, unused_imports)] // Each test file uses its part.
 
+mod keys;
 mod member;
 mod proxy;
 mod script;
@@ -11,6 +12,7 @@ use coffer_proto::wire::ERROR_DOMAIN;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+pub use self::keys::{FakeKeys, KeyCall};
 pub use self::member::FakeMember;
 pub use self::proxy::Proxy;
 pub use self::script::Step;
