@@ -20,6 +20,8 @@ pub struct KmsError {
     pub request_id: Option<String>,
     /// The key's state, where the code alone did not say.
     pub key_state: Option<KeyState>,
+    /// Whether it was in getting credentials that the call failed, and the service itself was not asked.
+    pub of_credentials: bool,
 }
 
 impl KmsError {
@@ -36,12 +38,19 @@ impl KmsError {
             message,
             request_id,
             key_state: facts.key_state.cloned(),
+            of_credentials: false,
         }
     }
 
     /// An error that is told by its code alone.
     pub fn from_code(code: &str, message: impl Into<String>) -> Self {
         Self::new(&ErrorFacts { code, ..ErrorFacts::default() }, message, None)
+    }
+
+    /// The same error, met while getting credentials.
+    #[must_use]
+    pub fn of_credentials(self) -> Self {
+        Self { of_credentials: true, ..self }
     }
 
     /// Whether this is a denial that is a fact of the key, the same for every member, and not one
@@ -94,7 +103,8 @@ impl KmsError {
 
 impl fmt::Display for KmsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KMS: {}", self.code)?;
+        let what = if self.of_credentials { "credentials for KMS" } else { "KMS" };
+        write!(f, "{what}: {}", self.code)?;
         if let Some(state) = &self.key_state {
             write!(f, " (the key is {state:?})")?;
         }

@@ -14,8 +14,13 @@ mod class;
 mod context;
 mod describe;
 mod error;
+mod finding;
+mod help;
+mod judge;
 pub mod local;
 mod region;
+mod region_trial;
+mod validate;
 
 use async_trait::async_trait;
 use zeroize::Zeroizing;
@@ -25,7 +30,10 @@ pub use self::class::{CLOCK_SKEW_LIMIT, ErrorFacts, KmsErrorClass, classify};
 pub use self::context::EncryptionContext;
 pub use self::describe::{KeyDescription, KeyState, MultiRegion};
 pub use self::error::KmsError;
+pub use self::finding::Finding;
+pub use self::help::codes as help_codes;
 pub use self::region::{Region, RegionError};
+pub use self::validate::{parse_names, validate};
 
 /// What Encrypt answers.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,4 +10,5 @@ mod local_kms;
 mod model;
 mod plain;
 mod probe;
+mod validate;
 mod world;

@@ -76,6 +76,10 @@ impl CredentialStore {
     }
 
     async fn fetch(&self, transport: &Transport, region: &Region) -> Result<Credentials, KmsError> {
+        self.try_fetch(transport, region).await.map_err(KmsError::of_credentials)
+    }
+
+    async fn try_fetch(&self, transport: &Transport, region: &Region) -> Result<Credentials, KmsError> {
         let limit = transport.timeouts().total;
         let base = match tokio::time::timeout(limit, self.fetch_base(transport, region)).await {
             Ok(base) => base.map_err(|error| base_error(&error))?,
