@@ -43,6 +43,7 @@ pub(crate) async fn watch(member: Arc<Member>, key: WatchedKey, health: HealthSe
         let outcome = probe(key.kms.as_ref(), &key.wrap, &key.region).await;
         let decision = state.on_verdict(&key.region, outcome.verdict);
         let pending = state.pending_denials(&key.region);
+        member.key().note(&key.region, state.has_pending_denial());
         record(&member, &outcome, pending);
         report(&outcome, pending, policy.confirmations);
         match decision {

@@ -1,7 +1,8 @@
 //! `cofferd`: the daemon of one member of a replica set.
 //!
 //! Rooms: [`config`] reads what the operator wrote; `boot` takes a member from its arguments to serving, step by step, and
-//! `life` from there to its exit; [`member`] is what the services see of it; [`raft`] carries Raft between members;
+//! `life` from there to its exit; [`member`] is what the services see of it; [`key`] is the
+//! customer's key as it is used here; [`raft`] carries Raft between members;
 //! [`services`] answers clients; `server` puts them on one port; `key_watch` watches the customer's key.
 //!
 //! Invariant: nothing of a document, no name of a database, collection or field, and no key reaches a log, a metric or a
@@ -16,6 +17,7 @@ mod fail_stop;
 mod health_service;
 mod incoming;
 pub mod init_config;
+pub mod key;
 mod key_watch;
 mod life;
 mod logging;

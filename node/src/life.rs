@@ -19,7 +19,8 @@ use crate::attend::attend;
 use crate::boot::{self, BootError, DataDir, IdentityFile, Ports, Running, WatchedKey};
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::member::{KmsStatus, Limits, Member, MemberIdentity, MemberState};
+use crate::key::KeyAccess;
+use crate::member::{Limits, Member, MemberIdentity, MemberState};
 use crate::services::{HandOverError, hand_over};
 use crate::signals::Signals;
 use crate::{key_watch, metrics, server};
@@ -108,7 +109,8 @@ async fn start(config: &Config, stop: &mut Stop) -> Result<Ended, BootError> {
         "cofferd"
     );
     // Step 7.
-    let member = Member::new(identity, Limits::from(&config.limits), kms_status(config));
+    let key = KeyAccess::new(&config.encryption, identity.member_id)?;
+    let member = Member::new(identity, Limits::from(&config.limits), key);
     if let (Some(listener), Some(handle)) = (ports.metrics, metrics::start()) {
         tokio::spawn(metrics::serve(member.clone(), listener, handle));
     }
@@ -143,20 +145,6 @@ async fn watched(member: &Arc<Member>, key: Option<WatchedKey>, config: &Config)
     match key {
         Some(key) => key_watch::watch(member.clone(), key, config.health.clone()).await,
         None => std::future::pending().await,
-    }
-}
-
-fn kms_status(config: &Config) -> KmsStatus {
-    let encryption = &config.encryption;
-    if !encryption.enabled {
-        return KmsStatus::disabled();
-    }
-    KmsStatus {
-        enabled: true,
-        provider: encryption.provider.name(),
-        cmk_arn: encryption.cmk_arn.clone(),
-        region: encryption.region_list().first().map(ToString::to_string).unwrap_or_default(),
-        ..KmsStatus::disabled()
     }
 }
 

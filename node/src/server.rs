@@ -111,7 +111,8 @@ mod tests {
 
     use super::*;
     use crate::config::LimitsSection;
-    use crate::member::{KmsStatus, Limits, MemberIdentity};
+    use crate::key::KeyAccess;
+    use crate::member::{Limits, MemberIdentity};
 
     #[tokio::test]
     async fn clients_that_only_listen_do_not_hold_up_a_stop() {
@@ -123,7 +124,7 @@ mod tests {
             address: address.to_string(),
         };
         let limits = Limits::from(&LimitsSection::default());
-        let member = Member::new(identity, limits, KmsStatus::disabled());
+        let member = Member::new(identity, limits, KeyAccess::off());
         let server = spawn(member.clone(), listener, 8).unwrap();
         // One that says nothing, one that asked once, one that watches.
         let _silent = TcpStream::connect(address).await.unwrap();

@@ -95,7 +95,10 @@ pub enum BootError {
     },
     /// The provider of the key cannot be set up.
     #[error("encryption: {0}")]
-    Provider(String),
+    Provider(#[from] crate::key::ProviderError),
+    /// Encryption is on and no key or Region is named.
+    #[error("encryption: {0}")]
+    NoKey(&'static str),
     /// What the peers remember exceeds what the directory says.
     #[error("{0}")]
     WentBack(#[from] super::WentBack),
@@ -122,7 +125,7 @@ impl BootError {
             | Self::OtherMember { .. }
             | Self::KeystoreGone { .. } => Exit::Foreign,
             Self::Keystore(error) => keystore_exit(error),
-            Self::Provider(_) => Exit::Config,
+            Self::Provider(_) | Self::NoKey(_) => Exit::Config,
             Self::WentBack(_) | Self::LogGone { .. } => Exit::WentBack,
             Self::Storage(StorageError::Keystore(error)) => keystore_exit(error),
             // Parts that are older than others: the same remedy as for a directory that peers remember newer.

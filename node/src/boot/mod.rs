@@ -25,7 +25,6 @@
 mod data_dir;
 mod error;
 mod identity_file;
-mod kms;
 mod peers;
 mod ports;
 mod raft;
@@ -168,14 +167,13 @@ pub(crate) async fn open_keyring(
     if !config.encryption.enabled {
         return Ok((open_plain(member, config, known).await?, None));
     }
-    let kms = kms::provider(&config.encryption, member.identity().member_id)?;
     if config.encryption.provider == Provider::Local {
         member.warn(LOCAL);
     }
-    let unseal = Unseal::new(member.clone(), kms.clone(), config)?;
+    let unseal = Unseal::new(member.clone(), config)?;
     let Unsealed { keyring, region, asked } = unseal.until_unsealed(known).await?;
     let wrap = keyring.wrap_info();
-    let key = wrap.map(|wrap| WatchedKey { kms, wrap, region, asked });
+    let key = wrap.map(|wrap| WatchedKey { kms: member.key().kms(), wrap, region, asked });
     Ok((keyring, key))
 }
 

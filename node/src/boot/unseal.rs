@@ -44,9 +44,9 @@ pub(crate) struct Unsealed {
 
 impl Unseal {
     /// As the configuration has it.
-    pub(crate) fn new(member: Arc<Member>, kms: Arc<dyn Kms>, config: &Config) -> Result<Self, BootError> {
-        let cmk =
-            config.encryption.cmk().ok_or_else(|| BootError::Provider("no key is configured".to_owned()))?;
+    pub(crate) fn new(member: Arc<Member>, config: &Config) -> Result<Self, BootError> {
+        let (kms, cmk) = (member.key().kms(), member.key().cmk());
+        let cmk = cmk.ok_or(BootError::NoKey("no key is configured"))?;
         Ok(Self {
             member,
             kms,
@@ -121,7 +121,7 @@ impl Unseal {
                 break;
             }
         }
-        first.map(Err).ok_or_else(|| BootError::Provider("no Region is configured".to_owned()))
+        first.map(Err).ok_or(BootError::NoKey("no Region is configured"))
     }
 
     async fn create(&self, region: &Region) -> Result<Keyring, UnsealError> {
@@ -202,7 +202,8 @@ mod tests {
 
     use super::*;
     use crate::config::LimitsSection;
-    use crate::member::{KmsStatus, Limits, MemberIdentity};
+    use crate::key::KeyAccess;
+    use crate::member::{Limits, MemberIdentity};
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -279,7 +280,7 @@ mod tests {
             };
             let limits = Limits::from(&LimitsSection::default());
             let unseal = Unseal {
-                member: Member::new(identity, limits, KmsStatus::disabled()),
+                member: Member::new(identity, limits, KeyAccess::off()),
                 kms: kms.clone(),
                 cmk,
                 regions: vec![home, away],

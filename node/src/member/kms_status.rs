@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use crate::key::KeyAccess;
+
 /// What is known of the customer's key, for status and metrics.
 #[derive(Clone, Debug)]
 pub struct KmsStatus {
@@ -24,13 +26,15 @@ pub struct KmsStatus {
 }
 
 impl KmsStatus {
-    /// A member whose files are not sealed.
-    pub fn disabled() -> Self {
+    /// Before anything was asked.
+    pub fn new(key: &KeyAccess) -> Self {
+        let enabled = key.config().enabled;
+        let home = || key.home().map(|home| home.to_string());
         Self {
-            enabled: false,
-            provider: "none",
-            cmk_arn: String::new(),
-            region: String::new(),
+            enabled,
+            provider: if enabled { key.config().provider.name() } else { "none" },
+            cmk_arn: if enabled { key.settings().cmk_arn.clone() } else { String::new() },
+            region: enabled.then(home).flatten().unwrap_or_default(),
             verdict: "unknown",
             last_error_code: String::new(),
             last_probe: None,

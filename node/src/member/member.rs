@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::concerns::{Concern, Concerns};
 use super::{Condition, KmsStatus, Limits, MemberIdentity, MemberState, NotServing, Recall, Serving};
+use crate::key::KeyAccess;
 
 /// A member: shared by the boot, the services and the health loop.
 pub struct Member {
@@ -21,6 +22,7 @@ pub struct Member {
     log: OnceLock<LogStore>,
     incarnation: AtomicU64,
     serving: RwLock<Option<Arc<Serving>>>,
+    key: Arc<KeyAccess>,
     kms: RwLock<KmsStatus>,
     warnings: RwLock<Vec<String>>,
     concerns: Mutex<Concerns>,
@@ -29,7 +31,7 @@ pub struct Member {
 
 impl Member {
     /// A member that is Starting.
-    pub fn new(identity: MemberIdentity, limits: Limits, kms: KmsStatus) -> Arc<Self> {
+    pub fn new(identity: MemberIdentity, limits: Limits, key: Arc<KeyAccess>) -> Arc<Self> {
         let reason = "it reads its configuration and opens its directory".to_owned();
         let (condition, _) = watch::channel(Condition { state: MemberState::Starting, reason });
         Arc::new(Self {
@@ -40,7 +42,8 @@ impl Member {
             log: OnceLock::new(),
             incarnation: AtomicU64::new(0),
             serving: RwLock::new(None),
-            kms: RwLock::new(kms),
+            kms: RwLock::new(KmsStatus::new(&key)),
+            key,
             warnings: RwLock::new(Vec::new()),
             concerns: Mutex::default(),
             draining: CancellationToken::new(),
@@ -131,6 +134,11 @@ impl Member {
             },
             None => Recall::NotOpen { reason: self.condition().reason },
         }
+    }
+
+    /// The customer's key, as it is used here.
+    pub fn key(&self) -> &Arc<KeyAccess> {
+        &self.key
     }
 
     /// What is known of the customer's key.
@@ -253,7 +261,7 @@ mod tests {
             member_id: MemberId(1),
             address: "127.0.0.1:27101".to_owned(),
         };
-        Member::new(identity, Limits::from(&LimitsSection::default()), KmsStatus::disabled())
+        Member::new(identity, Limits::from(&LimitsSection::default()), KeyAccess::off())
     }
 
     #[test]

@@ -12,7 +12,8 @@ use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, Streaming, transport::Server};
 
-use crate::member::{KmsStatus, Limits, Member, MemberIdentity};
+use crate::key::KeyAccess;
+use crate::member::{Limits, Member, MemberIdentity};
 use crate::raft::{Peer, channels::lazy_channel};
 
 type Answer = pb::append_response::Result;
@@ -61,7 +62,7 @@ fn member() -> Arc<Member> {
         default_deadline: Duration::from_secs(1),
         max_deadline: Duration::from_secs(1),
     };
-    Member::new(identity, limits, KmsStatus::disabled())
+    Member::new(identity, limits, KeyAccess::off())
 }
 
 #[tonic::async_trait]

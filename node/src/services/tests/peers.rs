@@ -8,7 +8,8 @@ use tonic::{Code, Request, transport::Channel};
 
 use super::{ReplicaSet, limits, until};
 use crate::{
-    member::{KmsStatus, Member, MemberIdentity},
+    key::KeyAccess,
+    member::{Member, MemberIdentity},
     raft::{Route, ask_recall},
     server,
 };
@@ -131,7 +132,7 @@ async fn peers_remember_each_other_and_answer_before_they_serve() {
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let sealed = Member::new(identity(&set.cluster, 8), limits(), KmsStatus::disabled());
+    let sealed = Member::new(identity(&set.cluster, 8), limits(), KeyAccess::off());
     let server = server::spawn(sealed.clone(), listener, 10).unwrap();
     let answer =
         ask_recall(&identity(&set.cluster, 1), 8, &address, std::time::Duration::from_secs(5)).await.unwrap();

@@ -28,7 +28,8 @@ use tonic::transport::Channel;
 
 use super::until;
 use crate::{
-    member::{KmsStatus, Limits, Member, MemberIdentity, MemberState, Serving},
+    key::KeyAccess,
+    member::{Limits, Member, MemberIdentity, MemberState, Serving},
     raft::Network,
     server,
 };
@@ -199,7 +200,7 @@ impl TestMember {
         let address = listener.local_addr().unwrap().to_string();
         let identity =
             MemberIdentity { cluster_id: cluster, member_id: MemberId(id), address: address.clone() };
-        let member = Member::new(identity, limits, KmsStatus::disabled());
+        let member = Member::new(identity, limits, KeyAccess::off());
         let mut options = StorageOptions::new(folder);
         options.max_log_bytes = max_log_bytes;
         let log = LogStore::open(&options, &keyring).unwrap();

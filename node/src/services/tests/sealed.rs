@@ -14,7 +14,8 @@ use tonic::{Code, Status, transport::Channel};
 
 use super::{insert, limits, reason};
 use crate::{
-    member::{KmsStatus, Member, MemberIdentity, MemberState},
+    key::KeyAccess,
+    member::{Member, MemberIdentity, MemberState},
     server,
 };
 
@@ -25,7 +26,7 @@ async fn a_sealed_member_says_so_and_why() {
     let cluster_id = ClusterId::generate();
     let identity =
         MemberIdentity { cluster_id: cluster_id.clone(), member_id: MemberId(7), address: address.clone() };
-    let member = Member::new(identity, limits(), KmsStatus::disabled());
+    let member = Member::new(identity, limits(), KeyAccess::off());
     let server = server::spawn(member.clone(), listener, 10).unwrap();
     let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect_lazy();
     let (mut documents, mut admin) = (DocumentsClient::new(channel.clone()), AdminClient::new(channel));
