@@ -43,6 +43,12 @@ number!(
     Generation(u64)
 );
 
+number!(
+    /// Which directory the Raft log is in: `raft` for 0, `raft-<n>` for n. It counts on when the log is written anew in
+    /// another form, sealed or plain.
+    RaftGeneration(u64)
+);
+
 impl DatabaseId {
     /// The `admin` database: it is always there and cannot be dropped.
     pub const ADMIN: Self = Self(0);

@@ -6,21 +6,26 @@
 //!   Staged keys alone are in memory only, by their nature.
 //! - Changes come one after the other; readers never wait for a disk.
 
+mod databases;
 mod forge;
+mod form_change;
+mod master;
 mod open;
+mod raft_keys;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
-use self::forge::{new_key, wrap_key};
-use crate::keystore::{
-    DatabaseEntry, KeyEntry, KeystoreBody, KeystoreError, KeystoreFile, encode_plain, encode_sealed,
-};
+use self::forge::Forge;
+pub use self::form_change::FormChange;
+pub use self::master::MasterRotation;
+use crate::audit::AuditKey;
+use crate::keystore::{KeyEntry, KeystoreBody, KeystoreError, KeystoreFile, encode_plain, encode_sealed};
 use crate::secret::{MacKey, SecretArena, SecretKey};
 use crate::{
     ClusterId, DataKey, DatabaseId, Generation, Incarnation, KeyOwner, KeyVersion, KeyringReport, MemberId,
-    StagedKey, WrapInfo,
+    RaftGeneration, WrapInfo,
 };
 
 type Keys = HashMap<KeyOwner, BTreeMap<KeyVersion, Arc<DataKey>>>;
@@ -48,12 +53,14 @@ struct Inner {
 struct Writer {
     file: KeystoreFile,
     /// `None` with encryption off.
-    master: Option<Master>,
+    master: Option<Arc<Master>>,
 }
 
 struct View {
     body: Arc<KeystoreBody>,
     keys: Keys,
+    /// `None` with encryption off, and until a keystore of format 1 is replaced.
+    audit: Option<AuditKey>,
     encrypted: bool,
 }
 
@@ -110,6 +117,17 @@ impl Keyring {
         self.view().keys.get(&owner)?.get(&version).cloned()
     }
 
+    /// The key of the audit log; `None` with encryption off, and in a keystore of format 1 until its first change.
+    pub fn audit_key(&self) -> Option<AuditKey> {
+        self.view().audit.clone()
+    }
+
+    /// The round of the rotation that made the newest key of a database; 0 for its first one, and where there is no such
+    /// database.
+    pub fn database_round(&self, database: DatabaseId) -> u64 {
+        self.view().body.database(database).map_or(0, |database| database.round)
+    }
+
     /// The databases that are alive, by id.
     pub fn databases(&self) -> Vec<DatabaseId> {
         self.view().body.databases.iter().map(|database| database.id).collect()
@@ -126,147 +144,38 @@ impl Keyring {
         KeyringReport::of(&view.body, view.encrypted, self.inner.arena.is_locked())
     }
 
-    /// Enters a database, created by the command at `log_index`, with a new key. Nothing is done
-    /// when it is there already.
-    ///
-    /// # Errors
-    /// [`KeystoreError::Tombstoned`] when it was dropped, or when the disk fails.
-    pub fn create_database(&self, database: DatabaseId, log_index: u64) -> Result<(), KeystoreError> {
-        let mut writer = self.writer();
-        let mut body = self.body();
-        if body.database(database).is_some() {
-            return Ok(());
-        }
-        body.refuse_tombstoned(database)?;
-        let key = self.make_key(&writer, KeyOwner::Database(database), KeyVersion::FIRST)?;
-        let keys = self.wrap_keys(&writer, &body, key.iter())?;
-        body.add_database(DatabaseEntry { id: database, log_index, keys })?;
-        self.commit(&mut writer, body, |keys| {
-            if let Some(key) = key {
-                insert(keys, key);
-            }
-        })
+    /// The directory that the Raft log is in.
+    pub fn raft_generation(&self) -> RaftGeneration {
+        self.view().body.raft_generation
     }
 
-    /// Destroys every version of a database's key and leaves a tombstone, in one replacement.
-    /// Nothing is done when it is tombstoned already; a database that is not there is tombstoned,
-    /// so that it cannot come.
-    ///
-    /// # Errors
-    /// [`KeystoreError::AdminDatabase`], or when the disk fails.
-    pub fn drop_database(&self, database: DatabaseId, log_index: u64) -> Result<(), KeystoreError> {
-        let mut writer = self.writer();
-        let mut body = self.body();
-        if body.tombstone(database).is_some() {
-            return Ok(());
-        }
-        body.drop_database(database, log_index)?;
-        self.commit(&mut writer, body, |keys| {
-            keys.remove(&KeyOwner::Database(database));
-        })
+    /// The round of the rotation that made the master key; 0 for the first one, and with encryption off.
+    pub fn master_round(&self) -> u64 {
+        self.view().body.master_round
     }
 
-    /// Forgets the tombstones of databases dropped at `up_to_log_index` or before: the log that
-    /// could name them again was purged.
+    /// The round of the order that this member's form, sealed or plain, follows; 0: as it was configured.
+    pub fn encryption_round(&self) -> u64 {
+        self.view().body.encryption_round
+    }
+
+    /// The replica set's settings as they were cached last.
+    pub fn settings(&self) -> Option<Vec<u8>> {
+        self.view().body.settings.as_ref().map(|settings| settings.0.clone())
+    }
+
+    /// Caches the replica set's settings for the next start, under the seal. Nothing is written when they are the same.
     ///
     /// # Errors
-    /// When the disk fails.
-    pub fn prune_tombstones(&self, up_to_log_index: u64) -> Result<(), KeystoreError> {
+    /// [`KeystoreError::SettingsTooLarge`] above 64 KiB, or when the disk fails.
+    pub fn set_settings(&self, settings: &[u8]) -> Result<(), KeystoreError> {
         let mut writer = self.writer();
         let mut body = self.body();
-        let before = body.tombstones.len();
-        body.prune_tombstones(up_to_log_index);
-        if body.tombstones.len() == before {
+        if body.settings.as_ref().is_some_and(|cached| cached.0 == settings) {
             return Ok(());
         }
+        body.set_settings(settings)?;
         self.commit(&mut writer, body, |_| ())
-    }
-
-    /// Makes the next key of a database, in memory only.
-    ///
-    /// # Errors
-    /// [`KeystoreError::Tombstoned`], or when no key can be made.
-    pub fn stage_database_key(&self, database: DatabaseId) -> Result<StagedKey, KeystoreError> {
-        let writer = self.writer();
-        let body = Arc::clone(&self.view().body);
-        body.refuse_tombstoned(database)?;
-        let version = body.next_version(database)?;
-        let key = self.make_key(&writer, KeyOwner::Database(database), version)?;
-        Ok(StagedKey::new(database, version, key))
-    }
-
-    /// Switches to a newer generation, in one replacement: the staged keys become the only keys
-    /// of their databases, and the databases that are not among them are destroyed and tombstoned
-    /// at `log_index`.
-    ///
-    /// # Errors
-    /// When the generation is not newer, a staged key is out of date or doubled, a staged database
-    /// is tombstoned, the admin database would go, or the disk fails. Nothing is changed then.
-    pub fn switch_generation(
-        &self,
-        generation: Generation,
-        staged: Vec<StagedKey>,
-        log_index: u64,
-    ) -> Result<(), KeystoreError> {
-        let mut writer = self.writer();
-        let mut body = self.body();
-        let mut entries = Vec::with_capacity(staged.len());
-        for staged in &staged {
-            let entry = self.wrap_keys(&writer, &body, staged.key().iter())?.pop();
-            entries.push((staged.database(), staged.version(), entry));
-        }
-        body.switch_generation(generation, entries, log_index)?;
-        self.commit(&mut writer, body, |keys| {
-            keys.retain(|owner, _| *owner == KeyOwner::Raft);
-            for key in staged.iter().filter_map(StagedKey::key) {
-                insert(keys, key);
-            }
-        })
-    }
-
-    /// Adds a new raft key, which is the current one from now on; the older ones stay until
-    /// [`Keyring::retire_raft_keys_before`]. With encryption off there is none, and version 1 is
-    /// returned.
-    ///
-    /// # Errors
-    /// When no key can be made or the disk fails.
-    pub fn rotate_raft_key(&self) -> Result<KeyVersion, KeystoreError> {
-        let mut writer = self.writer();
-        let mut body = self.body();
-        let Some(newest) = body.raft.last() else { return Ok(KeyVersion::FIRST) };
-        let version = newest.version.next().ok_or(KeystoreError::Exhausted("raft key version"))?;
-        let key = self.make_key(&writer, KeyOwner::Raft, version)?;
-        let entries = self.wrap_keys(&writer, &body, key.iter())?;
-        body.raft.extend(entries);
-        self.commit(&mut writer, body, |keys| {
-            if let Some(key) = key {
-                insert(keys, key);
-            }
-        })?;
-        Ok(version)
-    }
-
-    /// Destroys the raft keys older than `version`: no file is sealed with them any more. Nothing
-    /// is done with encryption off.
-    ///
-    /// # Errors
-    /// [`KeystoreError::UnknownRaftKey`] when there is no such version, or when the disk fails.
-    pub fn retire_raft_keys_before(&self, version: KeyVersion) -> Result<(), KeystoreError> {
-        let mut writer = self.writer();
-        let mut body = self.body();
-        if writer.master.is_none() {
-            return Ok(());
-        }
-        let before = body.raft.len();
-        body.retire_raft_keys_before(version)?;
-        if body.raft.len() == before {
-            return Ok(());
-        }
-        self.commit(&mut writer, body, |keys| {
-            if let Some(versions) = keys.get_mut(&KeyOwner::Raft) {
-                versions.retain(|held, _| *held >= version);
-            }
-        })
     }
 
     /// Counts one start of the member.
@@ -295,6 +204,11 @@ impl Keyring {
         KeystoreBody::clone(&self.view().body)
     }
 
+    fn forge(&self) -> Forge<'_> {
+        Forge { arena: &self.inner.arena, cluster: &self.inner.cluster, member: self.inner.member }
+    }
+
+    /// Makes a data key; `None` with encryption off.
     fn make_key(
         &self,
         writer: &Writer,
@@ -304,17 +218,16 @@ impl Keyring {
         if writer.master.is_none() {
             return Ok(None);
         }
-        new_key(&self.inner.arena, owner, version).map(Some)
+        self.forge().new_key(owner, version).map(Some)
     }
 
     fn wrap_keys<'a>(
         &self,
         writer: &Writer,
-        body: &KeystoreBody,
         keys: impl Iterator<Item = &'a Arc<DataKey>>,
     ) -> Result<Vec<KeyEntry>, KeystoreError> {
         let Some(master) = &writer.master else { return Ok(Vec::new()) };
-        keys.map(|key| wrap_key(&self.inner.arena, body, master, key)).collect()
+        keys.map(|key| self.forge().wrap_data_key(&master.key, key)).collect()
     }
 
     /// Puts `body` on disk, and then shows it and changes the keys.
@@ -324,13 +237,44 @@ impl Keyring {
         body: KeystoreBody,
         change: impl FnOnce(&mut Keys),
     ) -> Result<(), KeystoreError> {
-        debug_assert_eq!(body.check(writer.master.is_some()), Ok(()), "an edit keeps the body valid");
-        let bytes = encode(&body, writer.master.as_ref());
+        let master = writer.master.clone();
+        self.commit_under(writer, body, master, |view| change(&mut view.keys))
+    }
+
+    /// As `commit`, sealed by `master` from now on, or by a checksum without one. The one that sealed before is wiped
+    /// when nobody uses it any more.
+    fn commit_under(
+        &self,
+        writer: &mut Writer,
+        mut body: KeystoreBody,
+        master: Option<Arc<Master>>,
+        change: impl FnOnce(&mut View),
+    ) -> Result<(), KeystoreError> {
+        let audit = self.missing_audit_key(&mut body, master.as_deref())?;
+        debug_assert_eq!(body.check(master.is_some()), Ok(()), "an edit keeps the body valid");
+        let bytes = encode(&body, master.as_deref());
         writer.file.replace(&bytes)?;
         let mut view = self.inner.view.write().unwrap_or_else(PoisonError::into_inner);
         view.body = Arc::new(body);
-        change(&mut view.keys);
+        view.encrypted = master.is_some();
+        writer.master = master;
+        change(&mut view);
+        if audit.is_some() {
+            view.audit = audit;
+        }
         Ok(())
+    }
+
+    /// Makes the audit key of a keystore that was written before there was one.
+    fn missing_audit_key(
+        &self,
+        body: &mut KeystoreBody,
+        master: Option<&Master>,
+    ) -> Result<Option<AuditKey>, KeystoreError> {
+        let Some(master) = master.filter(|_| body.audit.is_none()) else { return Ok(None) };
+        let key = self.forge().new_audit_key(body.first_version()?)?;
+        body.audit = Some(self.forge().wrap_audit_key(&master.key, &key)?);
+        Ok(Some(key))
     }
 }
 

@@ -5,7 +5,9 @@ use serde::Serialize;
 use crate::keystore::{KeyEntry, KeystoreBody};
 use crate::kms::{EncryptionContext, KeyArn, Region};
 use crate::timestamp::Timestamp;
-use crate::{ClusterId, DatabaseId, Generation, Incarnation, KeyVersion, MemberId};
+use crate::{
+    ClusterId, DatabaseId, FormOrder, Generation, Incarnation, KeyVersion, MemberId, RaftGeneration,
+};
 
 /// All levels of a member's key hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,12 +22,22 @@ pub struct KeyringReport {
     pub incarnation: Incarnation,
     /// The live generation of the data directory.
     pub generation: Generation,
+    /// The directory that the Raft log is in.
+    pub raft_generation: RaftGeneration,
+    /// The round of the rotation that made the master key; 0 for the first one.
+    pub master_round: u64,
+    /// The round of the order that the member's form, sealed or plain, follows; 0: as it was configured.
+    pub encryption_round: u64,
+    /// The change of form that the next start carries out.
+    pub form_order: Option<FormOrder>,
     /// Whether the memory of the keys is locked.
     pub memory_locked: bool,
     /// Versions of the node master key, oldest first.
     pub masters: Vec<MasterKeyReport>,
     /// Versions of the raft key, oldest first; the last is current.
     pub raft: Vec<DataKeyReport>,
+    /// The key of the audit log.
+    pub audit: Option<DataKeyReport>,
     /// Databases by id.
     pub databases: Vec<DatabaseKeysReport>,
     /// Databases whose keys were destroyed.
@@ -49,7 +61,7 @@ pub struct MasterKeyReport {
     pub context: EncryptionContext,
 }
 
-/// A version of a raft or database key.
+/// A version of a raft, database or audit key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DataKeyReport {
     /// Its version.
@@ -67,6 +79,8 @@ pub struct DatabaseKeysReport {
     pub id: DatabaseId,
     /// The log index of the command that created it.
     pub log_index: u64,
+    /// The round of the rotation that made its newest key; 0 for the first one.
+    pub round: u64,
     /// Versions of its key, oldest first; the last is current.
     pub keys: Vec<DataKeyReport>,
 }
@@ -93,6 +107,7 @@ impl KeyringReport {
         let databases = body.databases.iter().map(|database| DatabaseKeysReport {
             id: database.id,
             log_index: database.log_index,
+            round: database.round,
             keys: data_keys(&database.keys),
         });
         let tombstones = body
@@ -105,9 +120,14 @@ impl KeyringReport {
             member: body.member,
             incarnation: body.incarnation,
             generation: body.generation,
+            raft_generation: body.raft_generation,
+            master_round: body.master_round,
+            encryption_round: body.encryption_round,
+            form_order: body.form_order,
             memory_locked,
             masters: masters.collect(),
             raft: data_keys(&body.raft),
+            audit: body.audit.as_ref().map(data_key),
             databases: databases.collect(),
             tombstones: tombstones.collect(),
         }
@@ -115,10 +135,9 @@ impl KeyringReport {
 }
 
 fn data_keys(entries: &[KeyEntry]) -> Vec<DataKeyReport> {
-    let report = |entry: &KeyEntry| DataKeyReport {
-        version: entry.version,
-        created: entry.created,
-        wrapped_by: entry.wrapped_by,
-    };
-    entries.iter().map(report).collect()
+    entries.iter().map(data_key).collect()
+}
+
+fn data_key(entry: &KeyEntry) -> DataKeyReport {
+    DataKeyReport { version: entry.version, created: entry.created, wrapped_by: entry.wrapped_by }
 }

@@ -5,7 +5,8 @@
 //! CMK (in KMS)                        [`kms`]
 //!  └─ node master key v1, v2…         [`SealedKeystore::unseal`], [`Keyring::create`]
 //!      ├─ raft key v1, v2…            [`Keyring::current`] of [`KeyOwner::Raft`]
-//!      └─ database key v1, v2…        [`Keyring::current`] of [`KeyOwner::Database`]
+//!      ├─ database key v1, v2…        [`Keyring::current`] of [`KeyOwner::Database`]
+//!      └─ audit key                   [`Keyring::audit_key`]
 //! ```
 //!
 //! Invariants:
@@ -15,8 +16,10 @@
 //!
 //! What this does not protect: the memory of a process that serves holds its keys.
 
+pub mod audit;
 mod cluster_id;
 mod data_key;
+mod form_order;
 pub mod health;
 mod ids;
 mod key_owner;
@@ -32,9 +35,10 @@ mod wrap_info;
 
 pub use self::cluster_id::{ClusterId, ClusterIdError};
 pub use self::data_key::DataKey;
-pub use self::ids::{DatabaseId, Generation, Incarnation, KeyVersion, MemberId};
+pub use self::form_order::FormOrder;
+pub use self::ids::{DatabaseId, Generation, Incarnation, KeyVersion, MemberId, RaftGeneration};
 pub use self::key_owner::KeyOwner;
-pub use self::keyring::Keyring;
+pub use self::keyring::{FormChange, Keyring, MasterRotation};
 pub use self::keyring_report::{
     DataKeyReport, DatabaseKeysReport, KeyringReport, MasterKeyReport, TombstoneReport,
 };

@@ -100,7 +100,7 @@ async fn a_member_lives_under_a_key_in_kms() {
 
     // It unseals at home, and through the replica.
     let sealed = SealedKeystore::open(&path, &cluster, member).unwrap().unwrap();
-    sealed.vouch(&cmk).unwrap();
+    sealed.vouch(std::slice::from_ref(&cmk)).unwrap();
     for region in [&home, &away] {
         let keyring = sealed.unseal(&kms, region).await.unwrap();
         assert_eq!(keyring.current(KeyOwner::Database(DatabaseId(7))).unwrap().bytes(), &key);

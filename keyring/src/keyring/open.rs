@@ -3,15 +3,20 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
 
-use super::forge::{make_master, new_key, place, wrap_key};
+use super::forge::{Forge, kind_of};
 use super::{Inner, Keyring, Keys, Master, MasterKey, View, Writer, encode, insert};
+use crate::audit::AuditKey;
 use crate::keystore::{
-    Disk, KeystoreBody, KeystoreError, KeystoreFile, MasterEntry, RealDisk, UnsealError, check_identity,
+    Disk, KeyEntry, KeystoreBody, KeystoreError, KeystoreFile, MasterEntry, RealDisk, UnsealError,
+    check_identity,
 };
 use crate::kms::Kms;
-use crate::secret::{MacKey, SecretArena, WrapError};
+use crate::secret::{KeyKind, MacKey, SecretArena, WrapError};
 use crate::timestamp::Timestamp;
-use crate::{ClusterId, DataKey, Generation, Incarnation, KeyOwner, KeyVersion, KeystoreParams, MemberId};
+use crate::{
+    ClusterId, DataKey, Generation, Incarnation, KeyOwner, KeyVersion, KeystoreParams, MemberId,
+    RaftGeneration,
+};
 
 impl Keyring {
     /// Makes a new keystore with a new master key and raft key at `path` (the file; its directory
@@ -38,19 +43,23 @@ impl Keyring {
         let file = KeystoreFile::new(path, disk);
         file.must_be_absent()?;
         let arena = SecretArena::new();
-        let (secret, wrap) = make_master(&arena, &params, kms).await?;
-        let KeystoreParams { cluster, member, .. } = params;
+        let KeystoreParams { cluster, member, cmk, region } = params;
+        let forge = Forge { arena: &arena, cluster: &cluster, member };
+        let secret = forge.new_secret()?;
+        let (wrap, _) = forge.wrap_master(&secret, kms, &cmk, &region).await?;
         let key = MasterKey { version: KeyVersion::FIRST, secret };
         let mac = MacKey::derive(&arena, &key.secret, key.version, &cluster, member)
             .map_err(KeystoreError::NoKey)?;
-        let mut body = empty_body(cluster, member);
+        let mut body = empty_body(cluster.clone(), member);
         body.masters.push(MasterEntry { version: key.version, created: Timestamp::now(), wrap });
-        let master = Master { key, mac };
-        let raft = new_key(&arena, KeyOwner::Raft, KeyVersion::FIRST)?;
-        body.raft.push(wrap_key(&arena, &body, &master, &raft)?);
+        let audit = forge.new_audit_key(KeyVersion::FIRST)?;
+        body.audit = Some(forge.wrap_audit_key(&key, &audit)?);
+        let raft = forge.new_key(KeyOwner::Raft, KeyVersion::FIRST)?;
+        body.raft.push(forge.wrap_data_key(&key, &raft)?);
         let mut keys = Keys::new();
         insert(&mut keys, raft);
-        Ok(Self::first(file, body, arena, Some(master), keys)?)
+        let secrets = Secrets { master: Some(Master { key, mac }), keys, audit: Some(audit) };
+        Ok(Self::first(file, body, arena, secrets)?)
     }
 
     /// Makes a new keystore for a member with encryption off.
@@ -60,7 +69,7 @@ impl Keyring {
     pub fn create_plain(path: &Path, cluster: ClusterId, member: MemberId) -> Result<Self, KeystoreError> {
         let file = KeystoreFile::new(path, Arc::new(RealDisk));
         file.must_be_absent()?;
-        Self::first(file, empty_body(cluster, member), SecretArena::new(), None, Keys::new())
+        Self::first(file, empty_body(cluster, member), SecretArena::new(), Secrets::default())
     }
 
     /// Opens the keystore of a member with encryption off; `None` when there is none.
@@ -82,8 +91,8 @@ impl Keyring {
         if !envelope.verify_checksum() {
             return Err(file.damaged("its checksum does not fit").into());
         }
-        envelope.body.check(false).map_err(|detail| file.damaged(detail))?;
-        Ok(Some(Self::assemble(file, envelope.body, SecretArena::new(), None, Keys::new())))
+        envelope.check().map_err(|detail| file.damaged(detail))?;
+        Ok(Some(Self::assemble(file, envelope.body, SecretArena::new(), Secrets::default())))
     }
 
     /// Unwraps every key of a keystore whose MAC was checked; the master at `position` wraps and
@@ -96,6 +105,22 @@ impl Keyring {
         position: usize,
         mac: MacKey,
     ) -> Result<Self, KeystoreError> {
+        let forge = Forge { arena: &arena, cluster: &body.cluster, member: body.member };
+        let unwrap = |name: &dyn std::fmt::Display, (kind, id), entry: &KeyEntry| {
+            let wrapping = masters.iter().find(|master| master.version == entry.wrapped_by);
+            let wrapping =
+                wrapping.ok_or_else(|| file.damaged(format!("the key of {name} has no master key")))?;
+            let place = forge.place(kind, id, entry.version, entry.wrapped_by);
+            entry.wrapped.unwrap(&arena, &wrapping.secret, &place).map_err(|error| match error {
+                WrapError::Refused => {
+                    let version = entry.version;
+                    KeystoreError::from(
+                        file.damaged(format!("the key of {name}, version {version}, does not open")),
+                    )
+                }
+                WrapError::System(error) => KeystoreError::NoKey(error),
+            })
+        };
         let mut keys = Keys::new();
         let raft = body.raft.iter().map(|entry| (KeyOwner::Raft, entry));
         let databases = body
@@ -103,53 +128,50 @@ impl Keyring {
             .iter()
             .flat_map(|database| database.keys.iter().map(|entry| (KeyOwner::Database(database.id), entry)));
         for (owner, entry) in raft.chain(databases) {
-            let place = place(&body, owner, entry.version, entry.wrapped_by);
-            let wrapping = masters
-                .iter()
-                .find(|master| master.version == entry.wrapped_by)
-                .ok_or_else(|| file.damaged(format!("the key of {owner} has no master key")))?;
-            let secret = entry.wrapped.unwrap(&arena, &wrapping.secret, &place);
-            let secret = secret.map_err(|error| match error {
-                WrapError::Refused => {
-                    let version = entry.version;
-                    file.damaged(format!("the key of {owner}, version {version}, does not open")).into()
-                }
-                WrapError::System(error) => KeystoreError::NoKey(error),
-            })?;
+            let secret = unwrap(&owner, kind_of(owner), entry)?;
             insert(&mut keys, Arc::new(DataKey::new(owner, entry.version, secret)));
         }
-        let master = Master { key: masters.swap_remove(position), mac };
-        Ok(Self::assemble(file, body, arena, Some(master), keys))
+        let audit = match &body.audit {
+            Some(entry) => {
+                let secret = unwrap(&"the audit log", (KeyKind::Audit, 0), entry)?;
+                Some(AuditKey::new(entry.version, secret))
+            }
+            None => None,
+        };
+        let master = Some(Master { key: masters.swap_remove(position), mac });
+        Ok(Self::assemble(file, body, arena, Secrets { master, keys, audit }))
     }
 
     fn first(
         mut file: KeystoreFile,
         body: KeystoreBody,
         arena: SecretArena,
-        master: Option<Master>,
-        keys: Keys,
+        secrets: Secrets,
     ) -> Result<Self, KeystoreError> {
         file.prepare_dir()?;
-        file.replace(&encode(&body, master.as_ref()))?;
-        Ok(Self::assemble(file, body, arena, master, keys))
+        file.replace(&encode(&body, secrets.master.as_ref()))?;
+        Ok(Self::assemble(file, body, arena, secrets))
     }
 
-    fn assemble(
-        file: KeystoreFile,
-        body: KeystoreBody,
-        arena: SecretArena,
-        master: Option<Master>,
-        keys: Keys,
-    ) -> Self {
+    fn assemble(file: KeystoreFile, body: KeystoreBody, arena: SecretArena, secrets: Secrets) -> Self {
+        let Secrets { master, keys, audit } = secrets;
         let inner = Inner {
             cluster: body.cluster.clone(),
             member: body.member,
             arena,
-            view: RwLock::new(View { body: Arc::new(body), keys, encrypted: master.is_some() }),
-            writer: Mutex::new(Writer { file, master }),
+            view: RwLock::new(View { body: Arc::new(body), keys, audit, encrypted: master.is_some() }),
+            writer: Mutex::new(Writer { file, master: master.map(Arc::new) }),
         };
         Self { inner: Arc::new(inner) }
     }
+}
+
+/// Everything secret that a keyring starts with; nothing with encryption off.
+#[derive(Default)]
+struct Secrets {
+    master: Option<Master>,
+    keys: Keys,
+    audit: Option<AuditKey>,
 }
 
 fn empty_body(cluster: ClusterId, member: MemberId) -> KeystoreBody {
@@ -158,6 +180,13 @@ fn empty_body(cluster: ClusterId, member: MemberId) -> KeystoreBody {
         member,
         incarnation: Incarnation(0),
         generation: Generation(1),
+        raft_generation: RaftGeneration(0),
+        master_round: 0,
+        encryption_round: 0,
+        form_order: None,
+        version_floor: KeyVersion(0),
+        settings: None,
+        audit: None,
         masters: Vec::new(),
         raft: Vec::new(),
         databases: Vec::new(),

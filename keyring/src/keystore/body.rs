@@ -5,13 +5,19 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::KeystoreError;
 use crate::kms::{EncryptionContext, KeyArn, Region};
 use crate::secret::WrappedKey;
 use crate::timestamp::Timestamp;
-use crate::{ClusterId, DatabaseId, Generation, Incarnation, KeyVersion, MemberId};
+use crate::{
+    ClusterId, DatabaseId, FormOrder, Generation, Incarnation, KeyVersion, MemberId, RaftGeneration,
+};
 
-/// Most versions of one master key, raft key or database key that a keystore may hold.
-const MAX_VERSIONS: usize = 4096;
+/// Most versions of one raft key or database key that a keystore may hold: a version for every day of ten years.
+pub(crate) const MAX_VERSIONS: usize = 4096;
+
+/// Largest cached settings in bytes: what a system record of the replica set may have.
+pub(crate) const MAX_SETTINGS: usize = 64 << 10;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,6 +26,20 @@ pub(crate) struct KeystoreBody {
     pub(crate) member: MemberId,
     pub(crate) incarnation: Incarnation,
     pub(crate) generation: Generation,
+    /// Which directory the Raft log is in.
+    pub(crate) raft_generation: RaftGeneration,
+    /// The round of the rotation that made the master key; 0 for the first one.
+    pub(crate) master_round: u64,
+    /// The round of the order that this member's form, sealed or plain, follows; 0: as it was configured.
+    pub(crate) encryption_round: u64,
+    /// The change of form that the next start carries out.
+    pub(crate) form_order: Option<FormOrder>,
+    /// No key made from now on has a version as low as this: keys of an earlier time with encryption on had them.
+    pub(crate) version_floor: KeyVersion,
+    /// The replica set's settings, for the next start; what they mean is none of the keystore's business.
+    pub(crate) settings: Option<OpaqueBytes>,
+    /// The key of the audit log.
+    pub(crate) audit: Option<KeyEntry>,
     pub(crate) masters: Vec<MasterEntry>,
     pub(crate) raft: Vec<KeyEntry>,
     pub(crate) databases: Vec<DatabaseEntry>,
@@ -63,6 +83,8 @@ pub(crate) struct DatabaseEntry {
     pub(crate) id: DatabaseId,
     /// The log index of the command that created it.
     pub(crate) log_index: u64,
+    /// The round of the rotation that made its newest key; 0 for the first one.
+    pub(crate) round: u64,
     pub(crate) keys: Vec<KeyEntry>,
 }
 
@@ -76,11 +98,6 @@ pub(crate) struct Tombstone {
 }
 
 impl KeystoreBody {
-    /// The canonical bytes that the seal is over: compact JSON.
-    pub(crate) fn canonical(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("no map has keys other than text and no value fails")
-    }
-
     /// Checks what the types cannot say; the reason is returned.
     pub(crate) fn check(&self, encrypted: bool) -> Result<(), String> {
         ascending("master key versions", self.masters.iter().map(|master| master.version.0))?;
@@ -91,6 +108,12 @@ impl KeystoreBody {
             return Err("the list of master keys does not fit the kind of seal".to_owned());
         }
         self.check_keys("the raft key", &self.raft, encrypted)?;
+        if let Some(audit) = &self.audit {
+            self.check_keys("the audit key", std::slice::from_ref(audit), encrypted)?;
+        }
+        if self.settings.as_ref().is_some_and(|settings| settings.0.len() > MAX_SETTINGS) {
+            return Err(format!("its settings are larger than {MAX_SETTINGS} bytes"));
+        }
         for database in &self.databases {
             let name = format!("the key of database {}", database.id);
             ascending(&name, database.keys.iter().map(|key| key.version.0))?;
@@ -123,6 +146,19 @@ impl KeystoreBody {
         }
     }
 
+    /// The version of a key that is the first of its owner.
+    pub(crate) fn first_version(&self) -> Result<KeyVersion, KeystoreError> {
+        self.version_floor.next().ok_or(KeystoreError::Exhausted("key version"))
+    }
+
+    /// The version that the next master key has.
+    pub(crate) fn next_master_version(&self) -> Result<KeyVersion, KeystoreError> {
+        match self.masters.last() {
+            Some(master) => master.version.next().ok_or(KeystoreError::Exhausted("master key version")),
+            None => self.first_version(),
+        }
+    }
+
     /// The database, if it is alive.
     pub(crate) fn database(&self, id: DatabaseId) -> Option<&DatabaseEntry> {
         let at = self.databases.binary_search_by_key(&id, |database| database.id).ok()?;
@@ -136,6 +172,17 @@ impl KeystoreBody {
     }
 }
 
+/// Bytes that the keystore keeps and does not read; in text, base64.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct OpaqueBytes(#[serde(with = "base64_bytes")] pub(crate) Vec<u8>);
+
+impl std::fmt::Debug for OpaqueBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OpaqueBytes({} bytes)", self.0.len())
+    }
+}
+
 fn ascending<N: Ord>(name: &str, numbers: impl Iterator<Item = N>) -> Result<(), String> {
     if numbers.is_sorted_by(|left, right| left < right) {
         Ok(())
@@ -144,16 +191,16 @@ fn ascending<N: Ord>(name: &str, numbers: impl Iterator<Item = N>) -> Result<(),
     }
 }
 
-mod base64_bytes {
+pub(super) mod base64_bytes {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::keystore) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&STANDARD.encode(bytes))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+    pub(in crate::keystore) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(from)?;
         STANDARD.decode(text).map_err(|_| serde::de::Error::custom("not base64"))
     }

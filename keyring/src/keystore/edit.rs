@@ -1,14 +1,92 @@
 //! Changes of the keystore's content: pure, each from one valid body to the next.
 
+use std::collections::BTreeSet;
+
+use super::body::{MAX_SETTINGS, MAX_VERSIONS, OpaqueBytes};
 use super::{DatabaseEntry, KeyEntry, KeystoreBody, KeystoreError, Tombstone};
-use crate::{DatabaseId, Generation, Incarnation, KeyVersion};
+use crate::{DatabaseId, Generation, Incarnation, KeyOwner, KeyVersion};
 
 impl KeystoreBody {
     /// The version that the database's next key has.
     pub(crate) fn next_version(&self, id: DatabaseId) -> Result<KeyVersion, KeystoreError> {
         match self.database(id).and_then(|database| database.keys.last()) {
             Some(key) => key.version.next().ok_or(KeystoreError::Exhausted("key version")),
-            None => Ok(KeyVersion::FIRST),
+            None => self.first_version(),
+        }
+    }
+
+    /// Adds a newer key to a database, `None` with encryption off, and notes the round that it is of.
+    pub(crate) fn add_database_key(
+        &mut self,
+        id: DatabaseId,
+        key: Option<KeyEntry>,
+        round: u64,
+    ) -> Result<(), KeystoreError> {
+        let database = self.database_mut(id)?;
+        database.round = database.round.max(round);
+        if let Some(key) = key {
+            refuse_more(KeyOwner::Database(id), &database.keys)?;
+            database.keys.push(key);
+        }
+        Ok(())
+    }
+
+    /// Takes out the keys of a database that are neither needed nor its newest; their versions are returned.
+    pub(crate) fn retire_database_keys(
+        &mut self,
+        id: DatabaseId,
+        needed: &BTreeSet<KeyVersion>,
+    ) -> Result<Vec<KeyVersion>, KeystoreError> {
+        let database = self.database_mut(id)?;
+        let newest = database.keys.last().map(|key| key.version);
+        let kept = |version| Some(version) == newest || needed.contains(&version);
+        let gone = database.keys.iter().map(|key| key.version).filter(|version| !kept(*version)).collect();
+        database.keys.retain(|key| kept(key.version));
+        Ok(gone)
+    }
+
+    /// Adds a newer raft key.
+    pub(crate) fn add_raft_key(&mut self, key: KeyEntry) -> Result<(), KeystoreError> {
+        refuse_more(KeyOwner::Raft, &self.raft)?;
+        self.raft.push(key);
+        Ok(())
+    }
+
+    /// Caches the replica set's settings.
+    pub(crate) fn set_settings(&mut self, settings: &[u8]) -> Result<(), KeystoreError> {
+        if settings.len() > MAX_SETTINGS {
+            return Err(KeystoreError::SettingsTooLarge { len: settings.len(), limit: MAX_SETTINGS });
+        }
+        self.settings = Some(OpaqueBytes(settings.to_vec()));
+        Ok(())
+    }
+
+    /// Takes out every key, because the form of the keystore changes in `round`: those that come have higher versions,
+    /// and are as new as any that was ordered before.
+    pub(crate) fn strip_keys(&mut self, round: u64) {
+        self.version_floor = self.highest_version();
+        self.masters.clear();
+        self.audit = None;
+        self.raft.clear();
+        for database in &mut self.databases {
+            database.keys.clear();
+            database.round = database.round.max(round);
+        }
+        self.master_round = self.master_round.max(round);
+    }
+
+    /// The highest version that any key has or had.
+    pub(crate) fn highest_version(&self) -> KeyVersion {
+        let databases = self.databases.iter().flat_map(|database| &database.keys);
+        let keys = self.raft.iter().chain(&self.audit).chain(databases).map(|key| key.version);
+        let masters = self.masters.iter().map(|master| master.version);
+        keys.chain(masters).max().unwrap_or_default().max(self.version_floor)
+    }
+
+    fn database_mut(&mut self, id: DatabaseId) -> Result<&mut DatabaseEntry, KeystoreError> {
+        match self.databases.binary_search_by_key(&id, |database| database.id) {
+            Ok(at) => Ok(&mut self.databases[at]),
+            Err(_) => Err(KeystoreError::UnknownDatabase(id)),
         }
     }
 
@@ -62,8 +140,9 @@ impl KeystoreBody {
                 return Err(KeystoreError::StagedStale(id));
             }
             // A database's id is the log index of the command that created it.
-            let log_index = self.database(id).map_or(id.0, |database| database.log_index);
-            next.push(DatabaseEntry { id, log_index, keys: key.into_iter().collect() });
+            let (log_index, round) =
+                self.database(id).map_or((id.0, 0), |database| (database.log_index, database.round));
+            next.push(DatabaseEntry { id, log_index, round, keys: key.into_iter().collect() });
         }
         next.sort_by_key(|database| database.id);
         if let Some(pair) = next.windows(2).find(|pair| pair[0].id == pair[1].id) {
@@ -100,4 +179,12 @@ impl KeystoreBody {
         self.raft.retain(|key| key.version >= version);
         Ok(())
     }
+}
+
+/// Refuses one key more than a keystore is read with.
+fn refuse_more(owner: KeyOwner, keys: &[KeyEntry]) -> Result<(), KeystoreError> {
+    if keys.len() < MAX_VERSIONS {
+        return Ok(());
+    }
+    Err(KeystoreError::TooManyVersions { owner, limit: MAX_VERSIONS })
 }

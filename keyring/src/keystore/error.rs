@@ -4,7 +4,19 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::kms::KeyArn;
-use crate::{ClusterId, DatabaseId, Generation, KeyVersion, MemberId};
+use crate::{ClusterId, DatabaseId, Generation, KeyOwner, KeyVersion, MemberId};
+
+/// The keys that would have been taken, for people.
+fn named(acceptable: &[KeyArn]) -> String {
+    match acceptable {
+        [] => "no key is configured".to_owned(),
+        [one] => format!("the configuration names {one}"),
+        [one, others @ ..] => {
+            let others: Vec<_> = others.iter().map(KeyArn::to_string).collect();
+            format!("the configuration names {one}, and the peers {}", others.join(", "))
+        }
+    }
+}
 
 /// What can go wrong with the file itself. Every one names the file.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +50,7 @@ pub enum FileError {
     },
     /// The file was written by another version of Coffer.
     #[error(
-        "the keystore {} has format {found}, and this version knows format {known} only: \
+        "the keystore {} has format {found}, and this version knows formats up to {known}: \
          use the version of Coffer that wrote it or a later one", path.display()
     )]
     UnknownFormat {
@@ -46,7 +58,7 @@ pub enum FileError {
         path: PathBuf,
         /// The format that the file names.
         found: u64,
-        /// The format that is known.
+        /// The newest format that is known.
         known: u32,
     },
     /// The content is not what was written: damaged, or changed by somebody.
@@ -100,19 +112,19 @@ pub enum KeystoreError {
         /// The member that is configured.
         expected: MemberId,
     },
-    /// The master key is wrapped by a key that is not the configured one.
+    /// The master key is wrapped by a key that nobody named.
     #[error(
-        "the keystore {} is wrapped by {found}, and the configuration names {configured}: \
+        "the keystore {} is wrapped by {found}, and {}: \
          it is not unwrapped, because a writer of the disk could have planted a key of their own; \
-         set the ARN to the key that is meant", path.display()
+         set the ARN to the key that is meant", path.display(), named(acceptable)
     )]
     ForeignCmk {
         /// The file.
         path: PathBuf,
         /// The key that the file names.
         found: Box<KeyArn>,
-        /// The key that is configured.
-        configured: Box<KeyArn>,
+        /// The keys that were acceptable: the configured one and those that the peers name.
+        acceptable: Vec<KeyArn>,
     },
     /// Encryption is on in the file and off in the configuration.
     #[error(
@@ -130,6 +142,36 @@ pub enum KeystoreError {
     EncryptionIsOff {
         /// The file.
         path: PathBuf,
+    },
+    /// There is no master key to rotate or to wrap with.
+    #[error("encryption is off on this member: it has no keys")]
+    NoKeys,
+    /// Encryption is on already.
+    #[error("encryption is on already on this member")]
+    HasKeys,
+    /// The keystore changed since a change of form was prepared.
+    #[error("the keys or databases changed while the change of form was prepared: prepare it again")]
+    FormStale,
+    /// There is no such database.
+    #[error("there is no database {0} in the keystore")]
+    UnknownDatabase(DatabaseId),
+    /// Another version would be more than a keystore may hold.
+    #[error(
+        "the key of {owner} has {limit} versions, and no more can be held: retire those that no file needs"
+    )]
+    TooManyVersions {
+        /// Whose key it is.
+        owner: KeyOwner,
+        /// The limit.
+        limit: usize,
+    },
+    /// The settings are larger than may be cached.
+    #[error("settings of {len} bytes are larger than the {limit} bytes that a keystore holds")]
+    SettingsTooLarge {
+        /// Their length in bytes.
+        len: usize,
+        /// The limit in bytes.
+        limit: usize,
     },
     /// The database was dropped; its id is never used again.
     #[error("database {database} was dropped at log index {log_index}: its id is never used again")]

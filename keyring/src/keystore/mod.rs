@@ -2,20 +2,25 @@
 //!
 //! ```text
 //! keyring/keystore.json, one line of JSON, mode 0600
-//! {"format":1,
-//!  "body":{"cluster":UUID,"member":N,"incarnation":N,"generation":N,
+//! {"format":2,
+//!  "body":{"cluster":UUID,"member":N,"incarnation":N,"generation":N,"raft_generation":N,
+//!    "master_round":N,"encryption_round":N,"form_order":{"encryption":BOOL,"round":N}|null,
+//!    "version_floor":N,"settings":BASE64|null,"audit":KEY|null,
 //!    "masters":[{"version":N,"created":DATE,
 //!      "wrap":{"cmk":ARN,"region":REGION,"key_material_id":TEXT|null,
 //!              "context":{NAME:VALUE,…},"ciphertext":BASE64}}],
 //!    "raft":[KEY,…],
-//!    "databases":[{"id":N,"log_index":N,"keys":[KEY,…]}],
+//!    "databases":[{"id":N,"log_index":N,"round":N,"keys":[KEY,…]}],
 //!    "tombstones":[{"id":N,"log_index":N}]},
 //!  "seal":{"kind":"hmac-sha256","master":N,"tag":HEX}}
 //! KEY = {"version":N,"created":DATE,"wrapped_by":N,"wrapped":BASE64 of nonce 12, key 32, tag 16}
 //! ```
 //!
-//! With encryption off the lists of keys are empty and the seal is a checksum:
+//! With encryption off the lists of keys are empty, there is no audit key, and the seal is a checksum:
 //! `{"kind":"sha256","master":null,"tag":HEX}`.
+//!
+//! A file of format 1 has no `raft_generation`, rounds, `form_order`, `version_floor`, `settings` and `audit`; it is read,
+//! and written as format 2 at its first replacement. `docs/keystore.md` says what each field is for.
 //!
 //! Invariants:
 //! - The file is replaced as a whole (temporary, fsync, rename, fsync of the directory): after a
@@ -28,6 +33,7 @@
 //! - No name of a database is in it.
 
 mod body;
+mod body_v1;
 mod disk;
 mod edit;
 mod envelope;
@@ -46,8 +52,8 @@ pub(crate) use self::body::{CmkWrap, DatabaseEntry, KeyEntry, KeystoreBody, Mast
 pub(crate) use self::envelope::{Envelope, encode_plain, encode_sealed};
 pub(crate) use self::file::KeystoreFile;
 
-/// The version of the file's format that is written, and the only one that is read.
-pub const FORMAT: u32 = 1;
+/// The version of the file's format that is written; it and all before it are read.
+pub const FORMAT: u32 = 2;
 
 /// Largest keystore read or written, in bytes: some 200,000 databases.
 pub const MAX_LEN: u64 = 64 << 20;

@@ -1,6 +1,6 @@
 //! A keystore that was read and not unwrapped yet.
 //!
-//! Invariant: it is unwrapped only after its CMK was found to be the configured one.
+//! Invariant: it is unwrapped only after its CMK was found to be one that is acceptable.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -60,18 +60,25 @@ impl SealedKeystore {
         newest(&self.envelope).map(WrapInfo::of).expect("open refused a keystore without one")
     }
 
-    /// Compares the CMK that the keystore names with the configured one: equal, save the Region
-    /// of a multi-Region key.
+    /// The replica set's settings as this member cached them last; `None` when it never did. Whoever can write the disk
+    /// may have written them, until the keystore is unsealed.
+    pub fn settings(&self) -> Option<&[u8]> {
+        self.envelope.body.settings.as_ref().map(|settings| settings.0.as_slice())
+    }
+
+    /// Compares the CMK that the keystore names with those that are acceptable: the configured one first, and those
+    /// that the peers name as the replica set's. One has to be equal, save the Region of a multi-Region key.
     ///
     /// # Errors
     /// [`KeystoreError::ForeignCmk`] when it is another key.
-    pub fn vouch(&self, configured: &KeyArn) -> Result<(), KeystoreError> {
+    pub fn vouch(&self, acceptable: &[KeyArn]) -> Result<(), KeystoreError> {
+        let known = |cmk: &KeyArn| acceptable.iter().any(|key| key.is_same_key(cmk));
         let masters = &self.envelope.body.masters;
-        if let Some(foreign) = masters.iter().find(|master| !master.wrap.cmk.is_same_key(configured)) {
+        if let Some(foreign) = masters.iter().find(|master| !known(&master.wrap.cmk)) {
             return Err(KeystoreError::ForeignCmk {
                 path: self.file.path().to_owned(),
                 found: Box::new(foreign.wrap.cmk.clone()),
-                configured: Box::new(configured.clone()),
+                acceptable: acceptable.to_vec(),
             });
         }
         self.vouched.store(true, Ordering::Release);
@@ -88,7 +95,7 @@ impl SealedKeystore {
             return Err(UnsealError::NotVouched);
         }
         let body = &self.envelope.body;
-        body.check(true).map_err(|detail| self.file.damaged(detail))?;
+        self.envelope.check().map_err(|detail| self.file.damaged(detail))?;
         let arena = SecretArena::new();
         let named = self.envelope.mac_version();
         let mut masters = Vec::with_capacity(body.masters.len());

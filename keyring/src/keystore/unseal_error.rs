@@ -20,7 +20,7 @@ pub enum UnsealError {
     #[error("KMS did not return the key that it had wrapped: {0}")]
     NotProven(&'static str),
     /// `vouch` was not called, or had refused.
-    #[error("the keystore's CMK was not compared with the configured one")]
+    #[error("the keystore's CMK was not compared with those that are acceptable")]
     NotVouched,
 }
 

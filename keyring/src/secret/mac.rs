@@ -1,4 +1,4 @@
-//! The key that authenticates the keystore.
+//! The keys that authenticate the keystore and the audit log.
 
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
@@ -11,7 +11,7 @@ use crate::{ClusterId, KeyVersion, MemberId};
 /// What HKDF is told that the derived key is for.
 const PURPOSE: &[u8] = b"coffer keystore mac v1";
 
-/// An HMAC-SHA256 key, derived from one version of the master key by HKDF-SHA256 (RFC 5869).
+/// An HMAC-SHA256 key: the keystore's is derived from one version of the master key by HKDF-SHA256 (RFC 5869).
 pub(crate) struct MacKey(SecretKey);
 
 impl MacKey {
@@ -31,6 +31,16 @@ impl MacKey {
         let mut bytes = Zeroizing::new([0; KEY_LEN]);
         kdf.expand(&info, bytes.as_mut_slice()).expect("32 bytes are within HKDF's limit of 8,160");
         Ok(Self(arena.adopt(&mut bytes)?))
+    }
+
+    /// A random key that is used as it is.
+    pub(crate) fn of(secret: SecretKey) -> Self {
+        Self(secret)
+    }
+
+    /// The key itself, to be wrapped.
+    pub(crate) fn secret(&self) -> &SecretKey {
+        &self.0
     }
 
     /// The tag of `parts`, one after the other.

@@ -25,6 +25,8 @@ pub(crate) enum KeyKind {
     Raft,
     /// The key of a database.
     Database,
+    /// The key of the audit log.
+    Audit,
 }
 
 /// Where a wrapped key belongs; every field is authenticated.
@@ -33,7 +35,7 @@ pub(crate) struct WrapPlace<'a> {
     pub(crate) cluster: &'a ClusterId,
     pub(crate) member: MemberId,
     pub(crate) kind: KeyKind,
-    /// The database's id; 0 for the raft key.
+    /// The database's id; 0 for another key.
     pub(crate) id: u64,
     pub(crate) version: KeyVersion,
     /// The version of the master key that wraps.
@@ -45,6 +47,7 @@ impl WrapPlace<'_> {
         let kind: &[u8] = match self.kind {
             KeyKind::Raft => b"raft",
             KeyKind::Database => b"database",
+            KeyKind::Audit => b"audit",
         };
         let mut aad = Vec::with_capacity(128);
         put(&mut aad, b"coffer wrapped key v1");

@@ -18,7 +18,7 @@ async fn unseal_on(world: &World, disk: CrashDisk) -> Option<Keyring> {
     let disk = Arc::new(disk);
     let sealed = SealedKeystore::open_on(&world.path(), &world.cluster, world.member, disk);
     let sealed = sealed.expect("the file is whole")?;
-    sealed.vouch(&world.cmk).unwrap();
+    sealed.vouch(std::slice::from_ref(&world.cmk)).unwrap();
     Some(sealed.unseal(&world.kms, &world.home).await.expect("the file is whole"))
 }
 
@@ -66,7 +66,7 @@ async fn every_change_is_all_or_nothing() {
             let disk = Arc::new(CrashDisk::holding(files.clone().into()));
             let sealed = SealedKeystore::open_on(&world.path(), &world.cluster, world.member, disk.clone());
             let sealed = sealed.unwrap().unwrap();
-            sealed.vouch(&world.cmk).unwrap();
+            sealed.vouch(std::slice::from_ref(&world.cmk)).unwrap();
             let keyring = sealed.unseal(&world.kms, &world.home).await.unwrap();
             disk.lose_power_after(step);
             let reported = change(&keyring);
@@ -131,7 +131,7 @@ async fn a_full_disk_can_be_tried_again_and_a_failed_switch_cannot() {
         let disk = Arc::new(CrashDisk::holding(disk.survivors().pop().unwrap()));
         let sealed = SealedKeystore::open_on(&world.path(), &world.cluster, world.member, disk.clone());
         let sealed = sealed.unwrap().unwrap();
-        sealed.vouch(&world.cmk).unwrap();
+        sealed.vouch(std::slice::from_ref(&world.cmk)).unwrap();
         let keyring = sealed.unseal(&world.kms, &world.home).await.unwrap();
         disk.fail_once(operation);
         assert!(keyring.create_database(database, database.0).is_err());

@@ -38,7 +38,7 @@ async fn read(world: &World, bytes: Vec<u8>) -> Result<Keyring, String> {
     let disk = Arc::new(OneFile(bytes));
     let sealed = SealedKeystore::open_on(&world.path(), &world.cluster, world.member, disk);
     let sealed = sealed.map_err(|error| error.to_string())?.ok_or("missing")?;
-    sealed.vouch(&world.cmk).map_err(|error| error.to_string())?;
+    sealed.vouch(std::slice::from_ref(&world.cmk)).map_err(|error| error.to_string())?;
     sealed.unseal(&world.kms, &world.home).await.map_err(|error| error.to_string())
 }
 
@@ -108,7 +108,7 @@ async fn fields_that_are_doubled_unknown_or_missing_are_refused() {
         ("\"member\":2", "\"member\":2,\"member\":2"),
         ("\"member\":2", "\"member\":2,\"colour\":\"red\""),
         ("\"generation\":1,", ""),
-        ("{\"format\":1", "{\"format\":1,\"format\":1"),
+        ("{\"format\":2", "{\"format\":2,\"format\":1"),
         ("\"kind\":\"hmac-sha256\"", "\"kind\":\"none\""),
         ("\"kind\":\"hmac-sha256\"", "\"kind\":\"sha256\""),
         ("\"master\":1", "\"master\":null"),

@@ -32,7 +32,7 @@ async fn a_keystore_of_format_1_opens() {
     let cluster = ClusterId::parse(CLUSTER).unwrap();
     let kms = LocalKms::open(&golden("kms-1")).unwrap();
     let sealed = SealedKeystore::open(&path, &cluster, MemberId(3)).unwrap().unwrap();
-    sealed.vouch(&cmk).unwrap();
+    sealed.vouch(std::slice::from_ref(&cmk)).unwrap();
     let region = Region::parse("eu-west-1").unwrap();
     let keyring = sealed.unseal(&kms, &region).await.unwrap();
 
@@ -52,7 +52,7 @@ async fn a_keystore_of_format_1_opens() {
     // And it can be worked with.
     keyring.create_database(DatabaseId(50), 50).unwrap();
     let sealed = SealedKeystore::open(&path, &cluster, MemberId(3)).unwrap().unwrap();
-    sealed.vouch(&cmk).unwrap();
+    sealed.vouch(std::slice::from_ref(&cmk)).unwrap();
     assert_eq!(sealed.unseal(&kms, &region).await.unwrap().report(), keyring.report());
 }
 

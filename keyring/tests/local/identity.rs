@@ -29,7 +29,7 @@ async fn a_renamed_keystore_does_not_open() {
         .replace("\"coffer:member\":\"2\"", "\"coffer:member\":\"3\"");
     std::fs::write(world.path(), forged).unwrap();
     let sealed = SealedKeystore::open(&world.path(), &world.cluster, MemberId(3)).unwrap().unwrap();
-    sealed.vouch(&world.cmk).unwrap();
+    sealed.vouch(std::slice::from_ref(&world.cmk)).unwrap();
     let refused = sealed.unseal(&world.kms, &world.home).await.unwrap_err();
     assert_eq!(refused.class(), Some(KmsErrorClass::Misconfigured), "the service refuses the context");
 }
@@ -40,12 +40,12 @@ async fn a_planted_key_is_not_used() {
     world.create().await;
     let other = world.admin.create(&world.home, true).unwrap();
     let sealed = SealedKeystore::open(&world.path(), &world.cluster, world.member).unwrap().unwrap();
-    let refused = sealed.vouch(&other).unwrap_err();
+    let refused = sealed.vouch(std::slice::from_ref(&other)).unwrap_err();
     assert!(matches!(refused, KeystoreError::ForeignCmk { .. }));
     let refused = sealed.unseal(&world.kms, &world.home).await.unwrap_err();
     assert!(matches!(refused, UnsealError::NotVouched));
     // A replica of the configured key is the same key.
-    sealed.vouch(&world.cmk.in_region(&world.away).unwrap()).unwrap();
+    sealed.vouch(&[world.cmk.in_region(&world.away).unwrap()]).unwrap();
     sealed.unseal(&world.kms, &world.away).await.unwrap();
 }
 
@@ -81,8 +81,8 @@ async fn a_keystore_of_a_later_version_is_refused_clearly() {
     let world = World::new();
     world.create().await;
     let text = std::fs::read_to_string(world.path()).unwrap();
-    for later in ["2", "4000000000", "18446744073709551615"] {
-        let changed = text.replace("{\"format\":1,", &format!("{{\"format\":{later},\"new\":[],"));
+    for later in ["3", "4000000000", "18446744073709551615"] {
+        let changed = text.replace("{\"format\":2,", &format!("{{\"format\":{later},\"new\":[],"));
         std::fs::write(world.path(), changed).unwrap();
         let refused = SealedKeystore::open(&world.path(), &world.cluster, world.member).err().unwrap();
         let refused = refused.to_string();

@@ -50,7 +50,7 @@ impl World {
 
     pub fn sealed(&self) -> SealedKeystore {
         let sealed = SealedKeystore::open(&self.path(), &self.cluster, self.member).unwrap().unwrap();
-        sealed.vouch(&self.cmk).unwrap();
+        sealed.vouch(std::slice::from_ref(&self.cmk)).unwrap();
         sealed
     }
 

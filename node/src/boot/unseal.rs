@@ -63,7 +63,7 @@ impl Unseal {
         let (cluster, member) = self.ids();
         let sealed = SealedKeystore::open(&self.keystore, &cluster, member)?;
         match &sealed {
-            Some(sealed) => sealed.vouch(&self.cmk)?,
+            Some(sealed) => sealed.vouch(std::slice::from_ref(&self.cmk))?,
             // A new keystore would have new keys: everything in the directory would be lost without a word.
             None if known => return Err(BootError::KeystoreGone { path: self.keystore.clone() }),
             None => {}

@@ -51,7 +51,7 @@ pub fn keyring(dir: &Path, id: u64) -> Keyring {
     futures::executor::block_on(async {
         match SealedKeystore::open(&path, &cluster, member).unwrap() {
             Some(sealed) => {
-                sealed.vouch(&cmk).unwrap();
+                sealed.vouch(std::slice::from_ref(&cmk)).unwrap();
                 sealed.unseal(&kms, &region).await.unwrap()
             }
             None => {

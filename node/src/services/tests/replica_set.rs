@@ -114,7 +114,7 @@ impl ReplicaSet {
     /// Starts a member again that was stopped, at the same address.
     pub async fn restart_process(&mut self, id: u64, address: &str) -> &TestMember {
         let sealed = SealedKeystore::open(&self.keystore(id), &self.cluster, MemberId(id)).unwrap().unwrap();
-        sealed.vouch(&self.cmk).unwrap();
+        sealed.vouch(std::slice::from_ref(&self.cmk)).unwrap();
         let keyring = sealed.unseal(&self.kms(), &region()).await.unwrap();
         self.start_process(id, address, keyring).await
     }

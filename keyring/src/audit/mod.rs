@@ -1,0 +1,5 @@
+//! The audit log of a member.
+
+mod key;
+
+pub use self::key::AuditKey;
