@@ -22,6 +22,7 @@ mod key_watch;
 mod life;
 mod logging;
 pub mod member;
+pub mod members;
 pub mod metrics;
 mod process_limits;
 mod program;
@@ -29,6 +30,7 @@ pub mod raft;
 mod server;
 pub mod services;
 mod signals;
+mod system_records;
 mod verdict_name;
 
 pub use program::program;

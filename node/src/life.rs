@@ -111,6 +111,8 @@ async fn start(config: &Config, stop: &mut Stop) -> Result<Ended, BootError> {
     // Step 7.
     let key = KeyAccess::new(&config.encryption, identity.member_id)?;
     let member = Member::new(identity, Limits::from(&config.limits), key);
+    member
+        .set_configured(config.cluster.members.iter().map(|peer| (peer.id, peer.address.clone())).collect());
     if let (Some(listener), Some(handle)) = (ports.metrics, metrics::start()) {
         tokio::spawn(metrics::serve(member.clone(), listener, handle));
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use coffer_proto::v1::FILE_DESCRIPTOR_SET;
 use coffer_proto::v1::admin_server::AdminServer;
 use coffer_proto::v1::documents_server::DocumentsServer;
+use coffer_proto::v1::key_admin_server::KeyAdminServer;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tonic::server::NamedService;
@@ -22,7 +23,7 @@ use tonic_health::server::HealthReporter;
 use crate::health_service;
 use crate::incoming::incoming;
 use crate::member::{Member, MemberState};
-use crate::services::{self, AdminService, DocumentsService};
+use crate::services::{self, AdminService, DocumentsService, KeyAdminService};
 
 /// Calls that one connection may have open at once; a client opens few, a peer a handful. The message of each is gathered
 /// in memory before the call comes to a gate that counts bytes, so this is what bounds them until then.
@@ -71,7 +72,9 @@ pub(crate) fn spawn(
         .add_service(reflection)
         .add_service(services::documents(member.clone()))
         .add_service(services::admin(member.clone()))
-        .add_service(crate::raft::server(member.clone()));
+        .add_service(services::key_admin(member.clone()))
+        .add_service(crate::raft::server(member.clone()))
+        .add_service(crate::members::server(member.clone()));
     tokio::spawn(report_health(member.clone(), reporter));
     let stop = member.draining().clone();
     let connections = incoming(listener, max_connections, PREFACE_LIMIT, stop.clone());
@@ -91,6 +94,7 @@ async fn report_health(member: Arc<Member>, reporter: HealthReporter) {
             "",
             <DocumentsServer<DocumentsService> as NamedService>::NAME,
             <AdminServer<AdminService> as NamedService>::NAME,
+            <KeyAdminServer<KeyAdminService> as NamedService>::NAME,
         ] {
             reporter.set_service_status(service, status).await;
         }

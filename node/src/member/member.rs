@@ -1,5 +1,6 @@
 //! The member itself.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -8,6 +9,8 @@ use coffer_proto::internal::v1 as pb;
 use coffer_storage::{LogStore, raft::wire};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use crate::members::PeerChannels;
 
 use super::concerns::{Concern, Concerns};
 use super::{Condition, KmsStatus, Limits, MemberIdentity, MemberState, NotServing, Recall, Serving};
@@ -27,6 +30,8 @@ pub struct Member {
     warnings: RwLock<Vec<String>>,
     concerns: Mutex<Concerns>,
     draining: CancellationToken,
+    configured: OnceLock<BTreeMap<u64, String>>,
+    peer_channels: PeerChannels,
 }
 
 impl Member {
@@ -47,6 +52,8 @@ impl Member {
             warnings: RwLock::new(Vec::new()),
             concerns: Mutex::default(),
             draining: CancellationToken::new(),
+            configured: OnceLock::new(),
+            peer_channels: PeerChannels::default(),
         })
     }
 
@@ -95,6 +102,28 @@ impl Member {
     /// Ends when the member drains: the streams between members end with it, or a stop would wait for them.
     pub fn draining(&self) -> &CancellationToken {
         &self.draining
+    }
+
+    /// The other members, by id, with the address of each: those of the replica set, learners included, or, before this
+    /// member knows it, those of its configuration.
+    pub fn peers(&self) -> BTreeMap<u64, String> {
+        let mut peers: BTreeMap<u64, String> = match self.log().and_then(LogStore::known_membership) {
+            Some(stored) => stored.membership().nodes().map(|(id, node)| (*id, node.addr.clone())).collect(),
+            None => self.configured.get().cloned().unwrap_or_default(),
+        };
+        peers.remove(&self.identity.member_id.0);
+        peers
+    }
+
+    /// The members that the configuration names.
+    pub(crate) fn set_configured(&self, members: BTreeMap<u64, String>) {
+        // Set once, at the start; a second time would say the same.
+        let _ = self.configured.set(members);
+    }
+
+    /// The connections to peers for calls about keys.
+    pub(crate) fn peer_channels(&self) -> &PeerChannels {
+        &self.peer_channels
     }
 
     /// The Raft log, from the moment that it is open: before Raft runs, and also in a member that is stopping.

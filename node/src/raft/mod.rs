@@ -30,11 +30,13 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use channels::lazy_channel;
 pub use network::Network;
 pub use peer::Peer;
 pub use recall::{RecallError, ask_recall};
 pub use route::{Route, RouteError};
 pub use service::RaftService;
+pub(crate) use service::admit;
 
 use std::sync::Arc;
 

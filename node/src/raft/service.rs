@@ -35,12 +35,8 @@ impl RaftService {
         Self { member, snapshots: SnapshotSlot::default() }
     }
 
-    /// Who calls, if the call is for this member: the first thing that every call does.
     fn admit<T>(&self, request: &Request<T>) -> Result<u64, Status> {
-        Route::check(self.member.identity(), request.metadata()).map_err(|error| {
-            tracing::warn!(%error, "a call between members was refused");
-            refuse(&error)
-        })
+        admit(&self.member, request)
     }
 
     fn serving(&self) -> Result<Arc<Serving>, Status> {
@@ -61,6 +57,14 @@ impl RaftService {
         }
         Ok(request)
     }
+}
+
+/// Who calls, if the call is for this member: the first thing that every call between members does.
+pub(crate) fn admit<T>(member: &Member, request: &Request<T>) -> Result<u64, Status> {
+    Route::check(member.identity(), request.metadata()).map_err(|error| {
+        tracing::warn!(%error, "a call between members was refused");
+        refuse(&error)
+    })
 }
 
 fn refuse(error: &RouteError) -> Status {

@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use coffer_proto::internal::v1::{Command, CommandResult, command::Action};
@@ -19,6 +19,9 @@ use super::{
 
 /// The feature version that every command of this module needs.
 const FEATURE: u32 = 1;
+
+/// The feature version of commands on the replica set's own records.
+const SYSTEM_FEATURE: u32 = 2;
 
 /// MongoDB's code for a statement that is older than the session's last.
 const TRANSACTION_TOO_OLD: i32 = 225;
@@ -79,8 +82,21 @@ fn command(action: Action, retry: Option<coffer_proto::internal::v1::RetryId>) -
     Command { format: FORMAT, feature: FEATURE, time_ms: now_ms(), retry, action: Some(action) }
 }
 
+/// Proposes a write of one of the replica set's own records.
+///
+/// # Errors
+/// As [`propose`]; one that was applied and refused says so within the result.
+pub(crate) async fn propose_system(
+    raft: &Raft,
+    action: Action,
+    limit: Duration,
+) -> Result<CommandResult, ServiceError> {
+    let command = Command { feature: SYSTEM_FEATURE, ..command(action, None) };
+    propose(raft, command, &Deadline::after(limit)).await
+}
+
 /// This member's clock, milliseconds since 1970.
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

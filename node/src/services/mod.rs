@@ -18,6 +18,7 @@ mod documents;
 mod error;
 mod gate;
 mod insert_batch;
+mod key_admin;
 mod linearize;
 mod object_id;
 mod read;
@@ -31,15 +32,17 @@ mod write;
 
 pub use admin::AdminService;
 pub(crate) use admin::{HandOverError, hand_over};
+pub(crate) use command::{now_ms, propose_system};
 pub use context::Context;
 pub use documents::DocumentsService;
 pub use error::{LeaderHint, ServiceError, Uncertainty};
+pub use key_admin::KeyAdminService;
 pub use refusal::{Refusal, RefusalKind};
 
 use std::sync::Arc;
 
 use coffer_proto::{
-    v1::{admin_server::AdminServer, documents_server::DocumentsServer},
+    v1::{admin_server::AdminServer, documents_server::DocumentsServer, key_admin_server::KeyAdminServer},
     wire::MAX_CLIENT_MESSAGE_BYTES,
 };
 
@@ -55,4 +58,9 @@ pub fn documents(member: Arc<Member>) -> DocumentsServer<DocumentsService> {
 /// The service that answers operators.
 pub fn admin(member: Arc<Member>) -> AdminServer<AdminService> {
     AdminServer::new(AdminService::new(member))
+}
+
+/// The service that answers those who look after keys.
+pub fn key_admin(member: Arc<Member>) -> KeyAdminServer<KeyAdminService> {
+    KeyAdminServer::new(KeyAdminService::new(member))
 }

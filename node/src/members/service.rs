@@ -1,0 +1,65 @@
+//! Answers the other members about keys.
+
+use std::sync::Arc;
+
+use coffer_proto::internal::v1 as pb;
+use coffer_proto::internal::v1::members_server::Members;
+use tonic::{Request, Response, Status};
+
+use crate::member::Member;
+use crate::raft::admit;
+
+/// The service `coffer.internal.v1.Members` of a member. Each call is a function of the room that it belongs to.
+pub struct MembersService {
+    member: Arc<Member>,
+}
+
+impl MembersService {
+    /// The service of `member`.
+    pub fn new(member: Arc<Member>) -> Self {
+        Self { member }
+    }
+}
+
+#[tonic::async_trait]
+impl Members for MembersService {
+    async fn tell_denied(
+        &self,
+        request: Request<pb::DeniedFact>,
+    ) -> Result<Response<pb::DeniedFactResponse>, Status> {
+        let _from = admit(&self.member, &request)?;
+        Err(Status::unimplemented("TellDenied"))
+    }
+
+    async fn name_key(
+        &self,
+        request: Request<pb::NameKeyRequest>,
+    ) -> Result<Response<pb::NameKeyResponse>, Status> {
+        let _from = admit(&self.member, &request)?;
+        Err(Status::unimplemented("NameKey"))
+    }
+
+    async fn check_kms(
+        &self,
+        request: Request<pb::CheckKmsRequest>,
+    ) -> Result<Response<pb::CheckKmsResponse>, Status> {
+        let _from = admit(&self.member, &request)?;
+        Err(Status::unimplemented("CheckKms"))
+    }
+
+    async fn report_keys(
+        &self,
+        request: Request<pb::ReportKeysRequest>,
+    ) -> Result<Response<pb::ReportKeysResponse>, Status> {
+        let _from = admit(&self.member, &request)?;
+        Err(Status::unimplemented("ReportKeys"))
+    }
+
+    async fn do_key_work(
+        &self,
+        request: Request<pb::KeyWorkOrder>,
+    ) -> Result<Response<pb::KeyWorkResult>, Status> {
+        let _from = admit(&self.member, &request)?;
+        Err(Status::unimplemented("DoKeyWork"))
+    }
+}
