@@ -31,7 +31,8 @@ mod testing;
 
 pub use checkpoint::{Checkpointer, CheckpointerHandle};
 pub use engine::{
-    Cancel, CollectionHash, CollectionSummary, Cursor, DatabaseSummary, Engine, FEATURE, FindQuery, StateHash,
+    Cancel, CollectionHash, CollectionSummary, Cursor, DatabaseSummary, Engine, FEATURE, FindQuery,
+    StateHash, SystemKind, SystemRecord,
 };
 pub use error::StorageError;
 pub use log::{LogStore, PeerMemory, went_back};

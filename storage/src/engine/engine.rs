@@ -30,6 +30,8 @@ pub struct Engine {
     applied: Mutex<Applied>,
     applied_index: watch::Sender<u64>,
     checkpoint: AtomicU64,
+    /// How often the replica set's own records changed since the start.
+    pub(super) system_changes: watch::Sender<u64>,
     closed: AtomicBool,
     /// Views on their way to peers: the log is kept from there on.
     pub(crate) sending: Sending,
@@ -59,6 +61,7 @@ impl Engine {
             applied: Mutex::new(Applied::default()),
             applied_index: watch::Sender::new(0),
             checkpoint: AtomicU64::new(0),
+            system_changes: watch::Sender::new(0),
             closed: AtomicBool::new(false),
             sending: Sending::default(),
             staging: StagingPlace::default(),

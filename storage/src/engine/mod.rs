@@ -9,8 +9,9 @@ mod engine;
 mod find_query;
 mod hash;
 mod listing;
-
 mod recovery;
+mod system_kind;
+mod system_record;
 
 pub use apply::FEATURE;
 pub use cancel::Cancel;
@@ -21,3 +22,5 @@ pub use find_query::FindQuery;
 pub use hash::{CollectionHash, StateHash};
 pub use listing::{CollectionSummary, DatabaseSummary};
 pub use recovery::{read_catalog, stored_membership};
+pub use system_kind::SystemKind;
+pub use system_record::SystemRecord;

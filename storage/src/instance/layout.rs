@@ -11,6 +11,7 @@
 //! 'r' session (16)                      RetryRecord
 //! 's' minute (8, BE) session (16)       empty: sessions by the minute of their last write, so that old ones are forgotten
 //! 'D' name                              DatabaseRecord                (admin database only)
+//! 'S' kind (4, BE) id                   SystemRecord                  (admin database only)
 //! ```
 
 /// Number of a collection within its database; never used twice.
@@ -34,6 +35,9 @@ impl Key {
     /// Prefix of the sessions by time.
     pub const SESSIONS_BY_TIME: &'static [u8] = b"s";
 
+    /// Prefix of all system records.
+    pub const SYSTEM_RECORDS: &'static [u8] = b"S";
+
     /// A collection's record.
     pub fn collection(name: &str) -> Vec<u8> {
         [Self::COLLECTIONS, name.as_bytes()].concat()
@@ -42,6 +46,11 @@ impl Key {
     /// A database's record.
     pub fn database(name: &str) -> Vec<u8> {
         [Self::DATABASES, name.as_bytes()].concat()
+    }
+
+    /// A system record; the prefix of all of a kind where `id` is empty.
+    pub fn system(kind: u32, id: &str) -> Vec<u8> {
+        [Self::SYSTEM_RECORDS, &kind.to_be_bytes(), id.as_bytes()].concat()
     }
 
     /// Prefix of a collection's documents.

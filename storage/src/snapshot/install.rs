@@ -62,6 +62,7 @@ impl Engine {
         let disk = &**self.opener.disk();
         remove_tree(disk, &self.options.generation_dir(old))?;
         self.set_applied(Some(last), Some(meta.last_membership.clone()));
+        self.note_system_change();
         Ok(())
     }
 }

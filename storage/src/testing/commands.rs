@@ -3,11 +3,14 @@
 use bson::Document;
 use coffer_document::DocumentError;
 use coffer_proto::internal::v1::{
-    Command, CommandResult, CreateDatabase, DeleteDocuments, DropDatabase, InsertDocuments, RetryId,
-    ScanWindow, UpdateDocuments, command::Action,
+    Command, CommandResult, CreateDatabase, DeleteDocuments, DropDatabase, InsertDocuments, PutSystemRecord,
+    RetryId, ScanWindow, UpdateDocuments, command::Action,
 };
 
-use crate::{engine::FindQuery, raft::wire};
+use crate::{
+    engine::{FindQuery, SystemKind},
+    raft::wire,
+};
 
 use super::TestNode;
 
@@ -21,6 +24,17 @@ pub fn create_database(name: &str) -> Action {
 
 pub fn drop_database(name: &str, database_id: u64) -> Action {
     Action::DropDatabase(DropDatabase { name: name.to_owned(), database_id })
+}
+
+pub fn put_system(kind: SystemKind, id: &str, expected_revision: u64, value: &[u8]) -> PutSystemRecord {
+    PutSystemRecord {
+        kind: kind.number(),
+        id: id.to_owned(),
+        expected_revision,
+        unconditional: false,
+        value: value.to_vec().into(),
+        remove: false,
+    }
 }
 
 pub fn insert(database_id: u64, collection: &str, documents: &[Document]) -> Action {

@@ -91,6 +91,7 @@ fn records_of_version_one_are_still_read_and_written() {
     let retry =
         RetryRecord { format: 1, sequence: 4, first: Some(result()), parts: 2, time_ms: 1_790_000_000_000 };
     check("retry", &retry);
+    check("system_record", &SystemRecord { format: 1, revision: 1234, value: vec![4, 5].into() });
     let header = SnapshotHeader {
         format: 1,
         vote: vote(),
@@ -141,4 +142,13 @@ fn entries_and_commands_of_version_one_are_still_read_and_written() {
     check("update", &command(Action::Update(update)));
     let delete = DeleteDocuments { database_id, collection, filter: empty, multi: true, window: window() };
     check("delete", &command(Action::Delete(delete)));
+    let put = PutSystemRecord {
+        kind: 3,
+        id: "2".to_owned(),
+        expected_revision: 77,
+        unconditional: true,
+        value: vec![4, 5].into(),
+        remove: true,
+    };
+    check("put_system_record", &Command { feature: 2, ..command(Action::PutSystemRecord(put)) });
 }

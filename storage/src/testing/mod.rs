@@ -10,5 +10,6 @@ mod power_loss_tests;
 mod recovery_tests;
 mod replica_set;
 mod replica_set_tests;
+mod system_record_tests;
 
 pub use node::TestNode;

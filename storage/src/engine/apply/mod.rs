@@ -10,6 +10,7 @@ mod execution;
 mod insert;
 mod retry;
 pub mod scan;
+mod system;
 pub mod update;
 
 use coffer_document::DocumentError;
@@ -20,7 +21,7 @@ use prost::Message;
 use rocksdb::WriteBatch;
 
 use self::execution::Execution;
-use super::Engine;
+use super::{ADMIN, Engine};
 use crate::{
     error::StorageError,
     instance::Key,
@@ -28,7 +29,9 @@ use crate::{
 };
 
 /// The commands that this program knows. A command that needs more is not applied: members must not diverge.
-pub const FEATURE: u32 = 1;
+///
+/// Version 1: databases, collections and documents. Version 2: system records.
+pub const FEATURE: u32 = 2;
 
 impl Engine {
     /// Applies one entry. Entries come in order; what an instance already holds is skipped.
@@ -99,9 +102,11 @@ impl Engine {
             Some(Action::Delete(action)) => {
                 self.within(log_id, command, action.database_id, |x| x.delete(action))
             }
-            // Comes with the next feature version.
-            Some(Action::PutSystemRecord(_)) => {
-                Err(StorageError::Feature { needed: FEATURE + 1, known: FEATURE })
+            Some(Action::PutSystemRecord(action)) => {
+                let result =
+                    self.within(log_id, command, ADMIN.0, |x| x.put_system_record(log_id, action))?;
+                self.note_system_change();
+                Ok(result)
             }
             // A command of a known feature version has an action; prost drops those that it does not know.
             None => Err(StorageError::Feature { needed: command.feature.max(FEATURE + 1), known: FEATURE }),
