@@ -19,6 +19,7 @@ mod incoming;
 pub mod init_config;
 pub mod key;
 mod key_watch;
+mod key_work;
 mod life;
 mod logging;
 pub mod member;
