@@ -2,62 +2,13 @@
 
 mod support;
 
-use std::process::Output;
-
 use bson::doc;
 use coffer_proto::v1::{MemberState, RaftRole};
 use serde_json::Value;
+use support::run::{failed, json, out, run, run_reading, run_with, text};
 use support::{FakeMember, Step, failure};
 use tokio::net::TcpListener;
 use tonic::Code;
-
-/// Runs `coffer` with these endpoints, and `input` as its standard input.
-fn run_with(endpoints: &str, arguments: &[&str], input: &str) -> Output {
-    assert_cmd::Command::cargo_bin("coffer")
-        .unwrap()
-        .env("COFFER_ENDPOINTS", endpoints)
-        .args(arguments)
-        .write_stdin(input)
-        .output()
-        .unwrap()
-}
-
-/// Runs `coffer` against `member` without holding up the test's own runtime.
-async fn run(member: &FakeMember, arguments: &[&str]) -> Output {
-    run_reading(member, arguments, "").await
-}
-
-async fn run_reading(member: &FakeMember, arguments: &[&str], input: &str) -> Output {
-    let (address, input) = (member.address.clone(), input.to_owned());
-    let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-    tokio::task::spawn_blocking(move || {
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        run_with(&address, &arguments, &input)
-    })
-    .await
-    .unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// The standard output of a run that succeeded and said nothing else.
-fn out(output: &Output) -> String {
-    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
-    text(&output.stdout)
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_str(&out(output)).unwrap()
-}
-
-/// A run that failed with `status`, printed no data, and said `why`.
-fn failed(output: &Output, status: i32, why: &str) {
-    let said = text(&output.stderr);
-    assert_eq!((output.status.code(), text(&output.stdout)), (Some(status), String::new()), "{said}");
-    assert!(said.contains(why), "{said}");
-}
 
 async fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

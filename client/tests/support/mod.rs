@@ -4,6 +4,9 @@
 mod keys;
 mod member;
 mod proxy;
+// `assert_cmd` finds the program only where it is built.
+#[cfg(feature = "cli")]
+pub mod run;
 mod script;
 
 use std::collections::HashMap;

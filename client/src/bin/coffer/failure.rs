@@ -5,6 +5,8 @@ use std::io;
 use coffer_client::{EndpointFailure, Error};
 use coffer_keyring::kms::local::LocalKmsError;
 
+use crate::help::pointer;
+
 /// What is said where not one connection came about.
 const UNREACHED: &str = "no member could be reached";
 
@@ -55,9 +57,18 @@ impl Failure {
         Some(format!("{}{line}{help}", self.text()))
     }
 
+    /// What the driver said, with the page that explains it.
+    pub fn text_of(error: &Error) -> String {
+        match error {
+            Error::Refused { message, help_code: Some(code), .. } => format!("{message} {}", pointer(code)),
+            other => other.to_string(),
+        }
+    }
+
     /// What happened, with a line for each member that was asked.
     fn text(&self) -> String {
         match self {
+            Self::Driver(error @ Error::Refused { .. }) => Self::text_of(error),
             Self::Driver(Error::Sealed { endpoints }) => format!(
                 "every member that answers is sealed: they wait for the customer's key in KMS{}",
                 lines(endpoints)
@@ -135,6 +146,18 @@ mod tests {
 
         let text = message(&[true, true]);
         assert!(!text.contains("a cofferd runs") && text.contains("--timeout"), "{text}");
+    }
+
+    #[test]
+    fn a_refusal_names_its_page() {
+        let refused = Error::Refused {
+            code: 0,
+            code_name: "REFUSED".into(),
+            message: "a denial is pending".into(),
+            help_code: Some("CK0034".into()),
+        };
+        let text = Failure::from(refused).message().unwrap();
+        assert_eq!(text, "a denial is pending (CK0034; see `coffer explain CK0034`)");
     }
 
     #[test]

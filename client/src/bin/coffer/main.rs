@@ -10,11 +10,13 @@ mod commands;
 mod confirm;
 mod ext_json;
 mod failure;
+mod help;
 mod import;
 mod input;
 mod namespace;
 mod output;
 mod table;
+mod window;
 
 use std::process::ExitCode;
 

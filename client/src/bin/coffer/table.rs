@@ -1,5 +1,6 @@
 //! Tables for people.
 
+use coffer_keyring::Timestamp;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 
@@ -53,6 +54,17 @@ pub fn span(seconds: u64) -> String {
         (0, _, _) => format!("{hours}h {minutes}m"),
         _ => format!("{days}d {hours}h"),
     }
+}
+
+/// How long ago a moment of RFC 3339 was; `None` where it is none.
+pub fn age(moment: &str) -> Option<String> {
+    let then = Timestamp::try_from(moment.to_owned()).ok()?;
+    Some(span(Timestamp::now().unix().saturating_sub(then.unix()).try_into().unwrap_or_default()))
+}
+
+/// Ids as people list them: 1, 2 and 3.
+pub fn ids(ids: &[u64]) -> String {
+    listed(&ids.iter().map(u64::to_string).collect::<Vec<_>>())
 }
 
 /// Names as people list them: a, b and c.

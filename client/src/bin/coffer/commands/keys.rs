@@ -1,13 +1,16 @@
-//! `coffer keys`: the key hierarchy of every member as a tree.
+//! `coffer keys`: the key hierarchy of every member as a tree, and rotations.
 
 use std::fmt::Write;
 
-use coffer_client::Error;
 use coffer_client::status::{KeyInfo, KeysResponse};
 use serde_json::{Value, json};
 
 use super::Context;
+use super::key_work::{Goal, progress, wait};
+use super::reach::{Otherwise, ask, chosen};
+use crate::args::{Keys, KeysCommand, Members};
 use crate::failure::Failure;
+use crate::table::age;
 
 /// Deepest tree that is drawn: there are three levels, and members are not trusted to send a tree.
 const MAX_DEPTH: usize = 8;
@@ -19,51 +22,58 @@ const ADMIN_ID: &str = "0";
 const ADMIN_NAME: &str = "admin";
 
 /// Runs it.
-pub async fn run(cx: &mut Context) -> Result<(), Failure> {
-    let admin = cx.client.admin();
-    // Learns of the members that were not named.
-    let endpoints: Vec<String> = admin.status_all().await.into_iter().map(|report| report.endpoint).collect();
-    let answers = futures::future::join_all(endpoints.iter().map(|endpoint| admin.keys(endpoint))).await;
-    let mut trees = Vec::new();
-    let mut json = Vec::new();
-    let mut failures = Vec::new();
-    for (endpoint, answer) in endpoints.iter().zip(answers) {
-        match answer {
-            Ok(keys) => {
-                trees.push((keys.member_id, tree(endpoint, &keys)));
-                json.push(to_json(endpoint, &keys));
-            }
-            Err(error) => failures.push((endpoint, error)),
+pub async fn run(cx: &mut Context, args: Keys) -> Result<(), Failure> {
+    match args.command {
+        None => show(cx, args.members).await,
+        Some(KeysCommand::RotateMaster { member, wait: waits }) => {
+            let round = cx.client.key_admin().rotate_master_key(member).await?;
+            let whose = member.map_or("the members'".to_owned(), |id| format!("member {id}'s"));
+            let goal = Goal { kind: "master", subject: String::new(), round };
+            finish(cx, &format!("rotation of {whose} master key"), goal, waits).await
+        }
+        Some(KeysCommand::RotateDatabase { database, wait: waits }) => {
+            let round = cx.client.key_admin().rotate_database_key(&database).await?;
+            let what = format!("rotation of the key of database {database}");
+            finish(cx, &what, Goal { kind: "database", subject: database, round }, waits).await
+        }
+        Some(KeysCommand::Progress) => progress(cx).await,
+        Some(KeysCommand::Defer { days }) => {
+            let until = cx.client.key_admin().defer_rotation(days).await?;
+            let text = match days {
+                0 => "the next scheduled rotation is not put off any more".to_owned(),
+                _ => format!("no scheduled rotation begins before {until}"),
+            };
+            cx.output.print(text, &json!({ "days": days, "until": until }))?;
+            Ok(())
         }
     }
-    trees.sort_by_key(|(id, _)| *id);
-    let text = trees.into_iter().map(|(_, tree)| tree).collect::<Vec<_>>().join("\n");
-    let failed: Vec<Value> = failures
-        .iter()
-        .map(|(endpoint, error)| json!({ "endpoint": endpoint, "reason": reason(error) }))
-        .collect();
-    cx.output.print(text, &json!({ "members": json, "failed": failed }))?;
-    let message = failures
-        .iter()
-        .map(|(endpoint, error)| format!("{endpoint} shows no keys: {}", reason(error)))
-        .collect::<Vec<_>>()
-        .join("\ncoffer: ");
-    if json.is_empty() {
-        return Err(Failure::Unreachable(message));
+}
+
+async fn finish(cx: &mut Context, what: &str, goal: Goal, waits: bool) -> Result<(), Failure> {
+    if waits {
+        wait(cx, &goal).await?;
     }
-    if !message.is_empty() {
-        eprintln!("coffer: {message}");
-    }
+    let round = goal.round;
+    let text = if waits {
+        format!("{what} is done (round {round})")
+    } else {
+        format!("{what} is under way (round {round}); `coffer keys progress` shows how far it is")
+    };
+    let json = json!({ "kind": goal.kind, "subject": goal.subject, "round": round, "done": waits });
+    cx.output.print(text, &json)?;
     Ok(())
 }
 
-fn reason(error: &Error) -> String {
-    match error {
-        Error::Unreachable { endpoints, .. } | Error::Sealed { endpoints } => {
-            endpoints.iter().map(|failure| failure.reason.clone()).collect::<Vec<_>>().join("; ")
-        }
-        other => other.to_string(),
-    }
+async fn show(cx: &mut Context, members: Members) -> Result<(), Failure> {
+    let admin = cx.client.admin();
+    let endpoints = chosen(cx, members, Otherwise::Every).await?;
+    let mut asked = ask(&endpoints, async |endpoint| admin.keys(&endpoint).await).await;
+    asked.answers.sort_by_key(|(_, keys)| keys.member_id);
+    let text =
+        asked.answers.iter().map(|(endpoint, keys)| tree(endpoint, keys)).collect::<Vec<_>>().join("\n");
+    let json: Vec<Value> = asked.answers.iter().map(|(endpoint, keys)| to_json(endpoint, keys)).collect();
+    cx.output.print(text, &json!({ "members": json, "failed": asked.failed() }))?;
+    asked.settle("shows no keys")
 }
 
 /// One member's keys, each under the one that wraps it.
@@ -138,6 +148,9 @@ fn describe(key: &KeyInfo) -> String {
     }
     if !key.created.is_empty() {
         let _ = write!(text, ", made {}", key.created);
+        if let Some(age) = age(&key.created) {
+            let _ = write!(text, " ({age} ago)");
+        }
     }
     if !key.wrapped_by.is_empty() {
         let _ =

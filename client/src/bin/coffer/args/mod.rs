@@ -1,13 +1,21 @@
 //! The arguments of every command.
 
+mod dev_kms;
+mod keys;
+mod kms;
+mod members;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use coffer_client::ReadConcern;
-use coffer_keyring::kms::{KeyArn, Region};
 
+pub use self::dev_kms::{DevKms, DevKmsCommand};
+pub use self::keys::{Alerts, AlertsCommand, Audit, Encryption, Keys, KeysCommand};
+pub use self::kms::{Change, Kms, SetPolicy, SetRegion};
+pub use self::members::Members;
 use crate::namespace::Namespace;
 use crate::output::Format;
 
@@ -61,18 +69,34 @@ pub struct Global {
     /// How results are printed.
     #[arg(long, value_enum, default_value = "table", global = true)]
     pub output: Format,
-    /// How long a call may take, retries included, such as 500ms, 10s or 2m.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = timeout, global = true)]
-    pub timeout: Duration,
+    /// How long a call may take, retries included, such as 500ms, 10s or 2m [default: 10s, or 1m where members ask KMS].
+    #[arg(long, value_name = "TIME", value_parser = timeout, global = true)]
+    pub timeout: Option<Duration>,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show every member: its state, its role, how far it is, and its master key's standing.
+    /// Show every member, sealed ones too: its state, its role, how far it is, and how it stands with the customer's key.
     Status,
-    /// Show the key hierarchy of every member, without any key.
-    Keys,
+    /// The customer's key in KMS: which it is, where, and by which role it is reached.
+    #[command(subcommand)]
+    Kms(Kms),
+    /// Show the key hierarchy of every member, without any key; rotate keys.
+    Keys(Keys),
+    /// Turn encryption on or off for a replica set with its data.
+    #[command(subcommand)]
+    Encryption(Encryption),
+    /// Show what a person should know of, and note that somebody has seen it.
+    Alerts(Alerts),
+    /// The audit log of key events.
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Print the page that explains a code, such as CK0034; without one, list the codes.
+    Explain {
+        /// The code.
+        code: Option<String>,
+    },
     /// Insert documents.
     Insert(Insert),
     /// Print the documents that match a filter.
@@ -336,79 +360,6 @@ pub struct Hash {
     pub database: String,
     /// One of its collections; without one, all of them.
     pub collection: Option<String>,
-}
-
-/// `coffer dev-kms`.
-#[derive(Debug, ClapArgs)]
-pub struct DevKms {
-    /// The directory; it is made with the first key.
-    #[arg(long, value_name = "DIR")]
-    pub dir: PathBuf,
-    /// What to do.
-    #[command(subcommand)]
-    pub command: DevKmsCommand,
-}
-
-/// The commands of `coffer dev-kms`. Keys are named by their ARN, whose Region says which replica is meant.
-#[derive(Debug, Subcommand)]
-pub enum DevKmsCommand {
-    /// Make a multi-Region key and print its ARN in each Region.
-    Create {
-        /// The Region of the primary, then those of replicas; repeat it, or separate several by commas.
-        #[arg(long = "region", value_name = "REGION", default_value = "eu-central-1", value_delimiter = ',')]
-        regions: Vec<Region>,
-        /// Make a key that lives in one Region only.
-        #[arg(long)]
-        single_region: bool,
-    },
-    /// Make a replica of a multi-Region key in another Region and print its ARN.
-    Replicate {
-        /// The key.
-        arn: KeyArn,
-        /// The other Region.
-        #[arg(long, value_name = "REGION")]
-        region: Region,
-    },
-    /// Disable a key: members that need it stop.
-    Disable {
-        /// The key.
-        arn: KeyArn,
-    },
-    /// Enable a key.
-    Enable {
-        /// The key.
-        arn: KeyArn,
-    },
-    /// Schedule the deletion of a key, which makes it unusable at once.
-    ScheduleDeletion {
-        /// The key.
-        arn: KeyArn,
-        /// Days until it is gone, 7 to 30.
-        #[arg(long, default_value_t = 30)]
-        days: u32,
-    },
-    /// Call a deletion off; the key is disabled then.
-    CancelDeletion {
-        /// The key.
-        arn: KeyArn,
-    },
-    /// Give a key new material, as the yearly rotation of KMS does.
-    Rotate {
-        /// The key.
-        arn: KeyArn,
-    },
-    /// Put a Region out: its calls fail as if it could not be reached.
-    Outage {
-        /// The Region.
-        region: Region,
-    },
-    /// End the outage of a Region.
-    Restore {
-        /// The Region.
-        region: Region,
-    },
-    /// List the keys and the Regions that are out.
-    List,
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {
