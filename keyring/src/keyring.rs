@@ -6,7 +6,9 @@
 //!   Staged keys alone are in memory only, by their nature.
 //! - Changes come one after the other; readers never wait for a disk.
 
+mod audience;
 mod databases;
+mod events;
 mod forge;
 mod form_change;
 mod master;
@@ -17,10 +19,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use self::audience::Audience;
 use self::forge::Forge;
 pub use self::form_change::FormChange;
 pub use self::master::MasterRotation;
-use crate::audit::AuditKey;
+use crate::audit::{AuditAction, AuditEvent, AuditKey, AuditSink, AuditedKey};
 use crate::keystore::{KeyEntry, KeystoreBody, KeystoreError, KeystoreFile, encode_plain, encode_sealed};
 use crate::secret::{MacKey, SecretArena, SecretKey};
 use crate::{
@@ -46,6 +49,8 @@ struct Inner {
     arena: SecretArena,
     /// Taken for a whole change, so that changes come one after the other.
     writer: Mutex<Writer>,
+    /// Told while `writer` is held, so that it hears of changes in their order.
+    audience: Audience,
     /// What is on disk; written only by the holder of `writer`, after the disk.
     view: RwLock<View>,
 }
@@ -128,6 +133,12 @@ impl Keyring {
         self.view().body.database(database).map_or(0, |database| database.round)
     }
 
+    /// Lets `sink` hear of everything that happens to the keys, also of what happened since the keyring was made or unsealed.
+    /// It replaces the one before.
+    pub fn set_audit(&self, sink: Arc<dyn AuditSink>) {
+        self.inner.audience.listen(sink);
+    }
+
     /// The databases that are alive, by id.
     pub fn databases(&self) -> Vec<DatabaseId> {
         self.view().body.databases.iter().map(|database| database.id).collect()
@@ -175,7 +186,7 @@ impl Keyring {
             return Ok(());
         }
         body.set_settings(settings)?;
-        self.commit(&mut writer, body, |_| ())
+        self.commit(&mut writer, body, Vec::new(), |_| ())
     }
 
     /// Counts one start of the member.
@@ -186,7 +197,7 @@ impl Keyring {
         let mut writer = self.writer();
         let mut body = self.body();
         let incarnation = body.next_incarnation()?;
-        self.commit(&mut writer, body, |_| ())?;
+        self.commit(&mut writer, body, Vec::new(), |_| ())?;
         Ok(incarnation)
     }
 
@@ -230,15 +241,16 @@ impl Keyring {
         keys.map(|key| self.forge().wrap_data_key(&master.key, key)).collect()
     }
 
-    /// Puts `body` on disk, and then shows it and changes the keys.
+    /// Puts `body` on disk, then shows it and changes the keys, and tells of what was done.
     fn commit(
         &self,
         writer: &mut Writer,
         body: KeystoreBody,
+        events: Vec<AuditEvent>,
         change: impl FnOnce(&mut Keys),
     ) -> Result<(), KeystoreError> {
         let master = writer.master.clone();
-        self.commit_under(writer, body, master, |view| change(&mut view.keys))
+        self.commit_under(writer, body, master, events, |view| change(&mut view.keys))
     }
 
     /// As `commit`, sealed by `master` from now on, or by a checksum without one. The one that sealed before is wiped
@@ -248,20 +260,30 @@ impl Keyring {
         writer: &mut Writer,
         mut body: KeystoreBody,
         master: Option<Arc<Master>>,
+        mut events: Vec<AuditEvent>,
         change: impl FnOnce(&mut View),
     ) -> Result<(), KeystoreError> {
         let audit = self.missing_audit_key(&mut body, master.as_deref())?;
         debug_assert_eq!(body.check(master.is_some()), Ok(()), "an edit keeps the body valid");
         let bytes = encode(&body, master.as_deref());
-        writer.file.replace(&bytes)?;
-        let mut view = self.inner.view.write().unwrap_or_else(PoisonError::into_inner);
-        view.body = Arc::new(body);
-        view.encrypted = master.is_some();
-        writer.master = master;
-        change(&mut view);
-        if audit.is_some() {
-            view.audit = audit;
+        if let Err(error) = writer.file.replace(&bytes) {
+            let failed = events.into_iter().map(|event| event.failed(&error)).collect();
+            self.inner.audience.tell(failed);
+            return Err(error.into());
         }
+        {
+            let mut view = self.inner.view.write().unwrap_or_else(PoisonError::into_inner);
+            view.body = Arc::new(body);
+            view.encrypted = master.is_some();
+            change(&mut view);
+            if let Some(audit) = audit {
+                let keys = vec![AuditedKey::audit(audit.version())];
+                events.push(AuditEvent::new(AuditAction::KeysCreated { keys }));
+                view.audit = Some(audit);
+            }
+        }
+        writer.master = master;
+        self.inner.audience.tell(events);
         Ok(())
     }
 

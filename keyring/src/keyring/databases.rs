@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::events::{created, creation, destruction, named};
 use super::{Keyring, insert};
-use crate::keystore::{DatabaseEntry, KeystoreError};
+use crate::audit::{AuditAction, AuditEvent, AuditedKey};
+use crate::keystore::{DatabaseEntry, KeystoreBody, KeystoreError};
 use crate::{DatabaseId, Generation, KeyOwner, KeyVersion, StagedKey};
 
 impl Keyring {
@@ -23,7 +25,8 @@ impl Keyring {
         let key = self.make_key(&writer, KeyOwner::Database(database), body.first_version()?)?;
         let keys = self.wrap_keys(&writer, key.iter())?;
         body.add_database(DatabaseEntry { id: database, log_index, round: 0, keys })?;
-        self.commit(&mut writer, body, |keys| {
+        let events = created(key.as_deref());
+        self.commit(&mut writer, body, events, |keys| {
             if let Some(key) = key {
                 insert(keys, key);
             }
@@ -42,8 +45,11 @@ impl Keyring {
         if body.tombstone(database).is_some() {
             return Ok(());
         }
+        let destroyed = database_keys(&body, database);
         body.drop_database(database, log_index)?;
-        self.commit(&mut writer, body, |keys| {
+        let mut events = vec![AuditEvent::new(AuditAction::DatabaseDropped { database, log_index })];
+        events.extend(destruction(&destroyed));
+        self.commit(&mut writer, body, events, |keys| {
             keys.remove(&KeyOwner::Database(database));
         })
     }
@@ -61,7 +67,7 @@ impl Keyring {
         if body.tombstones.len() == before {
             return Ok(());
         }
-        self.commit(&mut writer, body, |_| ())
+        self.commit(&mut writer, body, Vec::new(), |_| ())
     }
 
     /// Makes the next key of a database, in memory only.
@@ -97,8 +103,20 @@ impl Keyring {
             let entry = self.wrap_keys(&writer, staged.key().iter())?.pop();
             entries.push((staged.database(), staged.version(), entry));
         }
+        let old = self.body();
         body.switch_generation(generation, entries, log_index)?;
-        self.commit(&mut writer, body, |keys| {
+        let mut events = vec![AuditEvent::new(AuditAction::GenerationSwitched { generation })];
+        let made: Vec<_> = staged.iter().filter_map(StagedKey::key).map(|key| named(&key)).collect();
+        events.extend(creation(&made));
+        let destroyed: Vec<_> =
+            old.databases.iter().flat_map(|database| database_keys(&old, database.id)).collect();
+        events.extend(destruction(&destroyed));
+        let gone = old.databases.iter().map(|database| database.id);
+        events.extend(
+            gone.filter(|id| body.database(*id).is_none())
+                .map(|database| AuditEvent::new(AuditAction::DatabaseDropped { database, log_index })),
+        );
+        self.commit(&mut writer, body, events, |keys| {
             keys.retain(|owner, _| *owner == KeyOwner::Raft);
             for key in staged.iter().filter_map(StagedKey::key) {
                 insert(keys, key);
@@ -121,7 +139,8 @@ impl Keyring {
         let key = self.make_key(&writer, KeyOwner::Database(database), version)?;
         let entry = self.wrap_keys(&writer, key.iter())?.pop();
         body.add_database_key(database, entry, round)?;
-        self.commit(&mut writer, body, |keys| {
+        let events = created(key.as_deref());
+        self.commit(&mut writer, body, events, |keys| {
             if let Some(key) = key {
                 insert(keys, key);
             }
@@ -145,11 +164,19 @@ impl Keyring {
         if gone.is_empty() {
             return Ok(gone);
         }
-        self.commit(&mut writer, body, |keys| {
-            if let Some(versions) = keys.get_mut(&KeyOwner::Database(database)) {
+        let owner = KeyOwner::Database(database);
+        let destroyed: Vec<_> = gone.iter().map(|version| AuditedKey::of(owner, *version)).collect();
+        self.commit(&mut writer, body, destruction(&destroyed), |keys| {
+            if let Some(versions) = keys.get_mut(&owner) {
                 versions.retain(|version, _| !gone.contains(version));
             }
         })?;
         Ok(gone)
     }
+}
+
+/// The keys of a database, as the audit log names them.
+fn database_keys(body: &KeystoreBody, id: DatabaseId) -> Vec<AuditedKey> {
+    let keys = body.database(id).into_iter().flat_map(|database| &database.keys);
+    keys.map(|key| AuditedKey::of(KeyOwner::Database(id), key.version)).collect()
 }

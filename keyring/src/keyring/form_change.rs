@@ -9,9 +9,10 @@
 
 use std::sync::Arc;
 
+use super::events::{all_keys, creation, destruction, refused, wrapped};
 use super::forge::KmsRequests;
 use super::{Keyring, Keys, Master, MasterKey, insert};
-use crate::audit::AuditKey;
+use crate::audit::{AuditAction, AuditEvent, AuditKey};
 use crate::keystore::{CmkWrap, KeystoreBody, KeystoreError, MasterEntry, UnsealError};
 use crate::kms::Kms;
 use crate::timestamp::Timestamp;
@@ -56,7 +57,11 @@ impl FormChange {
         }
         let forge = keyring.forge();
         let secret = forge.new_secret()?;
-        let (wrap, requests) = forge.wrap_master(&secret, kms, &params.cmk, &params.region).await?;
+        let wrapped = forge.wrap_master(&secret, kms, &params.cmk, &params.region).await;
+        let (wrap, requests) = wrapped.inspect_err(|error| {
+            let version = keyring.body().first_version().unwrap_or_default();
+            keyring.inner.audience.tell(vec![refused(version, &params.cmk, &params.region, error)]);
+        })?;
         let mut change = Self::prepare(keyring, round)?;
         let version = keyring.body().first_version()?;
         let audit = forge.new_audit_key(version)?;
@@ -144,17 +149,25 @@ impl FormChange {
         body.raft_generation = raft_generation;
         body.encryption_round = body.encryption_round.max(round);
         body.form_order = body.form_order.filter(|order| order.round > round);
+        let destroyed = all_keys(&body);
         body.strip_keys(round);
-        let Some(Sealed { master, wrap, audit, .. }) = sealed else {
-            keyring.commit_under(&mut writer, body, None, |view| {
+        let Some(Sealed { master, wrap, audit, requests }) = sealed else {
+            let action = AuditAction::EncryptionTurnedOff { round, generation };
+            let mut events = vec![AuditEvent::new(action)];
+            events.extend(destruction(&destroyed));
+            keyring.commit_under(&mut writer, body, None, events, |view| {
                 view.keys = Keys::new();
                 view.audit = None;
             })?;
             drop(writer);
             return Ok(keyring);
         };
+        let action = AuditAction::MasterWrapped { version: master.key.version };
+        let mut events = vec![wrapped(action, &wrap, &requests)];
         seal_body(&keyring, &mut body, &master, wrap, &audit, &keys)?;
-        keyring.commit_under(&mut writer, body, Some(Arc::new(master)), |view| {
+        events.extend(creation(&all_keys(&body)));
+        events.push(AuditEvent::new(AuditAction::EncryptionTurnedOn { round, generation }));
+        keyring.commit_under(&mut writer, body, Some(Arc::new(master)), events, |view| {
             view.keys = keys;
             view.audit = Some(audit);
         })?;
@@ -208,7 +221,8 @@ impl Keyring {
             }
             body.form_order = order;
         }
-        self.commit(&mut writer, body, |_| ())
+        let events = vec![AuditEvent::new(AuditAction::FormChangeOrdered { encryption, round })];
+        self.commit(&mut writer, body, events, |_| ())
     }
 
     /// The change of form that the next start carries out.

@@ -8,7 +8,10 @@
 
 use std::sync::Arc;
 
+use super::events::{creation, destruction, refused, wrapped};
+use super::forge::KmsRequests;
 use super::{Keyring, Master, MasterKey};
+use crate::audit::{AuditAction, AuditEvent, AuditedKey};
 use crate::keystore::{CmkWrap, KeystoreError, MasterEntry, UnsealError};
 use crate::kms::{KeyArn, Kms, Region};
 use crate::secret::{MacKey, SecretKey};
@@ -53,10 +56,10 @@ impl Keyring {
             return Err(KeystoreError::NoKeys.into());
         }
         let secret = self.forge().new_secret()?;
-        let (wrap, requests) = self.forge().wrap_master(&secret, kms, cmk, region).await?;
+        let wrapped = self.forge().wrap_master(&secret, kms, cmk, region).await;
+        let (wrap, requests) = wrapped.inspect_err(|error| self.tell_refused(cmk, region, error))?;
         let keyring = self.clone();
-        let request_ids = [requests.encrypt, requests.decrypt];
-        Ok(blocking(move || keyring.switch_master(secret, wrap, request_ids, round)).await?)
+        Ok(blocking(move || keyring.switch_master(secret, wrap, requests, round)).await?)
     }
 
     /// Lets `region` wrap the present master key again with the CMK's present key material, proves that by an unwrap and
@@ -67,9 +70,10 @@ impl Keyring {
     pub async fn rewrap_master(&self, kms: &dyn Kms, region: &Region) -> Result<(), UnsealError> {
         let (master, old) = (self.writer().master.clone(), self.wrap_info());
         let (Some(master), Some(old)) = (master, old) else { return Err(KeystoreError::NoKeys.into()) };
-        let (wrap, _) = self.forge().wrap_master(&master.key.secret, kms, &old.cmk, region).await?;
+        let wrapped = self.forge().wrap_master(&master.key.secret, kms, &old.cmk, region).await;
+        let (wrap, requests) = wrapped.inspect_err(|error| self.tell_refused(&old.cmk, region, error))?;
         let keyring = self.clone();
-        blocking(move || keyring.switch_wrap(&master, wrap)).await?;
+        blocking(move || keyring.switch_wrap(&master, wrap, &requests)).await?;
         Ok(())
     }
 
@@ -77,7 +81,7 @@ impl Keyring {
         &self,
         secret: SecretKey,
         wrap: CmkWrap,
-        request_ids: [Option<String>; 2],
+        requests: KmsRequests,
         round: u64,
     ) -> Result<MasterRotation, KeystoreError> {
         let mut writer = self.writer();
@@ -91,24 +95,46 @@ impl Keyring {
             let view = self.view();
             self.forge().rewrap_all(&mut body, &master.key, &view.keys, view.audit.as_ref())?
         };
+        let replaced = replaced_wrap.version;
+        let mut events = creation(&[AuditedKey::master(version)]);
+        events.push(wrapped(AuditAction::MasterWrapped { version }, &wrap, &requests));
+        events.push(AuditEvent::new(AuditAction::MasterRotated {
+            from: replaced,
+            to: version,
+            round,
+            rewrapped,
+        }));
+        events.extend(destruction(&[AuditedKey::master(replaced)]));
         let entry = MasterEntry { version, created: Timestamp::now(), wrap };
         let wrap = WrapInfo::of(&entry);
         body.masters = vec![entry];
         body.master_round = body.master_round.max(round);
-        self.commit_under(&mut writer, body, Some(Arc::new(master)), |_| ())?;
-        let replaced = replaced_wrap.version;
+        self.commit_under(&mut writer, body, Some(Arc::new(master)), events, |_| ())?;
+        let request_ids = [requests.encrypt, requests.decrypt];
         Ok(MasterRotation { version, replaced, replaced_wrap, wrap, rewrapped, request_ids })
     }
 
-    fn switch_wrap(&self, master: &Master, wrap: CmkWrap) -> Result<(), KeystoreError> {
+    fn switch_wrap(
+        &self,
+        master: &Master,
+        wrap: CmkWrap,
+        requests: &KmsRequests,
+    ) -> Result<(), KeystoreError> {
         let mut writer = self.writer();
         let mut body = self.body();
         let version = master.key.version;
         let Some(entry) = body.masters.iter_mut().find(|entry| entry.version == version) else {
             return Ok(());
         };
+        let events = vec![wrapped(AuditAction::MasterRewrapped { version }, &wrap, requests)];
         entry.wrap = wrap;
-        self.commit(&mut writer, body, |_| ())
+        self.commit(&mut writer, body, events, |_| ())
+    }
+
+    /// Tells that the service did not wrap the next master key, or the present one again.
+    fn tell_refused(&self, cmk: &KeyArn, region: &Region, error: &UnsealError) {
+        let version = self.body().next_master_version().unwrap_or_default();
+        self.inner.audience.tell(vec![refused(version, cmk, region, error)]);
     }
 
     /// A master key with the MAC key that hangs from it.

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
 
+use super::audience::Audience;
+use super::events::{all_keys, creation, wrapped};
 use super::forge::{Forge, kind_of};
 use super::{Inner, Keyring, Keys, Master, MasterKey, View, Writer, encode, insert};
-use crate::audit::AuditKey;
+use crate::audit::{AuditAction, AuditEvent, AuditKey};
 use crate::keystore::{
     Disk, KeyEntry, KeystoreBody, KeystoreError, KeystoreFile, MasterEntry, RealDisk, UnsealError,
     check_identity,
@@ -46,11 +48,13 @@ impl Keyring {
         let KeystoreParams { cluster, member, cmk, region } = params;
         let forge = Forge { arena: &arena, cluster: &cluster, member };
         let secret = forge.new_secret()?;
-        let (wrap, _) = forge.wrap_master(&secret, kms, &cmk, &region).await?;
+        let (wrap, requests) = forge.wrap_master(&secret, kms, &cmk, &region).await?;
         let key = MasterKey { version: KeyVersion::FIRST, secret };
         let mac = MacKey::derive(&arena, &key.secret, key.version, &cluster, member)
             .map_err(KeystoreError::NoKey)?;
         let mut body = empty_body(cluster.clone(), member);
+        let action = AuditAction::MasterWrapped { version: key.version };
+        let mut events = vec![wrapped(action, &wrap, &requests)];
         body.masters.push(MasterEntry { version: key.version, created: Timestamp::now(), wrap });
         let audit = forge.new_audit_key(KeyVersion::FIRST)?;
         body.audit = Some(forge.wrap_audit_key(&key, &audit)?);
@@ -59,7 +63,10 @@ impl Keyring {
         let mut keys = Keys::new();
         insert(&mut keys, raft);
         let secrets = Secrets { master: Some(Master { key, mac }), keys, audit: Some(audit) };
-        Ok(Self::first(file, body, arena, secrets)?)
+        events.extend(creation(&all_keys(&body)));
+        let keyring = Self::first(file, body, arena, secrets)?;
+        keyring.inner.audience.tell(events);
+        Ok(keyring)
     }
 
     /// Makes a new keystore for a member with encryption off.
@@ -96,7 +103,7 @@ impl Keyring {
     }
 
     /// Unwraps every key of a keystore whose MAC was checked; the master at `position` wraps and
-    /// authenticates from now on.
+    /// authenticates from now on. `events` say how they were unwrapped.
     pub(crate) fn unsealed(
         file: KeystoreFile,
         body: KeystoreBody,
@@ -104,6 +111,7 @@ impl Keyring {
         mut masters: Vec<MasterKey>,
         position: usize,
         mac: MacKey,
+        mut events: Vec<AuditEvent>,
     ) -> Result<Self, KeystoreError> {
         let forge = Forge { arena: &arena, cluster: &body.cluster, member: body.member };
         let unwrap = |name: &dyn std::fmt::Display, (kind, id), entry: &KeyEntry| {
@@ -138,8 +146,14 @@ impl Keyring {
             }
             None => None,
         };
-        let master = Some(Master { key: masters.swap_remove(position), mac });
-        Ok(Self::assemble(file, body, arena, Secrets { master, keys, audit }))
+        let count =
+            keys.values().map(|versions| versions.len()).sum::<usize>() + usize::from(audit.is_some());
+        let key = masters.swap_remove(position);
+        events.push(AuditEvent::new(AuditAction::KeysUnwrapped { wrapped_by: key.version, count }));
+        let master = Some(Master { key, mac });
+        let keyring = Self::assemble(file, body, arena, Secrets { master, keys, audit });
+        keyring.inner.audience.tell(events);
+        Ok(keyring)
     }
 
     fn first(
@@ -159,6 +173,7 @@ impl Keyring {
             cluster: body.cluster.clone(),
             member: body.member,
             arena,
+            audience: Audience::default(),
             view: RwLock::new(View { body: Arc::new(body), keys, audit, encrypted: master.is_some() }),
             writer: Mutex::new(Writer { file, master: master.map(Arc::new) }),
         };

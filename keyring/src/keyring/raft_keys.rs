@@ -1,6 +1,8 @@
 //! The keys of the Raft log.
 
+use super::events::{created, destruction};
 use super::{Keyring, insert};
+use crate::audit::AuditedKey;
 use crate::keystore::KeystoreError;
 use crate::{KeyOwner, KeyVersion};
 
@@ -21,7 +23,8 @@ impl Keyring {
         for entry in entries {
             body.add_raft_key(entry)?;
         }
-        self.commit(&mut writer, body, |keys| {
+        let events = created(key.as_deref());
+        self.commit(&mut writer, body, events, |keys| {
             if let Some(key) = key {
                 insert(keys, key);
             }
@@ -40,12 +43,13 @@ impl Keyring {
         if writer.master.is_none() {
             return Ok(());
         }
-        let before = body.raft.len();
+        let older = body.raft.iter().map(|key| key.version).filter(|held| *held < version);
+        let destroyed: Vec<_> = older.map(|held| AuditedKey::of(KeyOwner::Raft, held)).collect();
         body.retire_raft_keys_before(version)?;
-        if body.raft.len() == before {
+        if destroyed.is_empty() {
             return Ok(());
         }
-        self.commit(&mut writer, body, |keys| {
+        self.commit(&mut writer, body, destruction(&destroyed), |keys| {
             if let Some(versions) = keys.get_mut(&KeyOwner::Raft) {
                 versions.retain(|held, _| *held >= version);
             }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use zeroize::Zeroizing;
 
 use super::{Disk, Envelope, KeystoreError, KeystoreFile, MasterEntry, RealDisk, UnsealError};
+use crate::audit::{AuditAction, AuditEvent, KmsTrace};
 use crate::keyring::{Keyring, MasterKey};
 use crate::kms::{KeyArn, Kms, KmsError, Region};
 use crate::secret::{KEY_LEN, MacKey, SecretArena};
@@ -99,9 +100,12 @@ impl SealedKeystore {
         let arena = SecretArena::new();
         let named = self.envelope.mac_version();
         let mut masters = Vec::with_capacity(body.masters.len());
+        let mut events = Vec::with_capacity(body.masters.len());
         for entry in &body.masters {
-            let master = unwrap_master(&arena, entry, kms, region).await;
-            masters.push(master.map_err(|error| self.name_file(error))?);
+            let unwrapped = unwrap_master(&arena, entry, kms, region).await;
+            let (master, event) = unwrapped.map_err(|error| self.name_file(error))?;
+            masters.push(master);
+            events.push(event);
         }
         let position = masters.iter().position(|master| Some(master.version) == named);
         let Some(position) = position else {
@@ -114,7 +118,7 @@ impl SealedKeystore {
             return Err(self.file.damaged("its MAC does not fit").into());
         }
         let file = self.file.again();
-        Ok(Keyring::unsealed(file, body.clone(), arena, masters, position, mac)?)
+        Ok(Keyring::unsealed(file, body.clone(), arena, masters, position, mac, events)?)
     }
 
     /// Says in the service's refusal which file it is about.
@@ -164,7 +168,7 @@ async fn unwrap_master(
     entry: &MasterEntry,
     kms: &dyn Kms,
     region: &Region,
-) -> Result<MasterKey, UnsealError> {
+) -> Result<(MasterKey, AuditEvent), UnsealError> {
     let key = entry.wrap.cmk.in_region(region)?;
     let unwrapped = kms.decrypt(region, &key, &entry.wrap.ciphertext, &entry.wrap.context).await?;
     let mut bytes = Zeroizing::new([0; KEY_LEN]);
@@ -173,5 +177,11 @@ async fn unwrap_master(
     }
     bytes.copy_from_slice(&unwrapped.plaintext);
     let secret = arena.adopt(&mut bytes).map_err(KeystoreError::NoKey)?;
-    Ok(MasterKey { version: entry.version, secret })
+    let kms = KmsTrace {
+        cmk: key,
+        region: region.clone(),
+        request_ids: unwrapped.request_id.into_iter().collect(),
+    };
+    let event = AuditEvent::new(AuditAction::MasterUnwrapped { version: entry.version }).asking(kms);
+    Ok((MasterKey { version: entry.version, secret }, event))
 }

@@ -1,5 +1,6 @@
 //! The keystore and the keyring over the local KMS.
 
+mod audit;
 mod crash;
 mod crash_disk;
 mod damage;
@@ -10,5 +11,6 @@ mod local_kms;
 mod model;
 mod plain;
 mod probe;
+mod seed;
 mod validate;
 mod world;

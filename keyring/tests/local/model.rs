@@ -6,6 +6,7 @@ use coffer_keyring::{DatabaseId, Generation, KeyOwner, KeyVersion, Keyring};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::seed::seed;
 use crate::world::World;
 
 #[derive(Default)]
@@ -44,12 +45,7 @@ fn raft_key(keyring: &Keyring) -> (u32, [u8; 32]) {
 
 #[tokio::test]
 async fn a_keyring_does_what_its_model_does() {
-    let seed = match std::env::var("COFFER_TEST_SEED") {
-        Ok(seed) => seed.parse().expect("COFFER_TEST_SEED is a number"),
-        Err(_) => rand::random::<u64>(),
-    };
-    println!("repeat with COFFER_TEST_SEED={seed}");
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut random = ChaCha8Rng::seed_from_u64(seed());
     let world = World::new();
     let mut keyring = world.create().await;
     let mut model = Model { generation: 1, ..Model::default() };
