@@ -14,6 +14,7 @@ use crate::members::PeerChannels;
 
 use super::concerns::{Concern, Concerns};
 use super::{Condition, KmsStatus, Limits, MemberIdentity, MemberState, NotServing, Recall, Serving};
+use crate::alerts::Alerts;
 use crate::key::KeyAccess;
 
 /// A member: shared by the boot, the services and the health loop.
@@ -32,6 +33,7 @@ pub struct Member {
     draining: CancellationToken,
     configured: OnceLock<BTreeMap<u64, String>>,
     peer_channels: PeerChannels,
+    alerts: Alerts,
 }
 
 impl Member {
@@ -40,6 +42,7 @@ impl Member {
         let reason = "it reads its configuration and opens its directory".to_owned();
         let (condition, _) = watch::channel(Condition { state: MemberState::Starting, reason });
         Arc::new(Self {
+            alerts: Alerts::new(identity.member_id.0),
             identity,
             limits,
             started: Instant::now(),
@@ -173,6 +176,11 @@ impl Member {
     /// What is known of the customer's key.
     pub fn kms_status(&self) -> KmsStatus {
         self.kms.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What a person should know of.
+    pub fn alerts(&self) -> &Alerts {
+        &self.alerts
     }
 
     /// What a person should read.

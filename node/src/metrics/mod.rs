@@ -13,6 +13,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub(crate) use http::serve;
 
+use crate::alerts::AlertKind;
 use crate::member::Member;
 
 /// Calls that were answered; labels `method` and `outcome`. The services count them.
@@ -23,6 +24,8 @@ pub const REQUEST_SECONDS: &str = "coffer_request_seconds";
 pub const QUEUE_REFUSED: &str = "coffer_queue_refused_total";
 /// Probes of the customer's key; label `verdict`.
 pub const KMS_PROBES: &str = "coffer_kms_probes_total";
+/// Alerts that were raised on this member; label `kind`.
+pub const ALERTS_RAISED: &str = "coffer_alerts_raised_total";
 
 /// Counts a request that was refused because `queue` (`writes`, `reads`, `cursors`) was full.
 pub fn queue_refused(queue: &'static str) {
@@ -32,6 +35,11 @@ pub fn queue_refused(queue: &'static str) {
 /// Counts a probe of the customer's key.
 pub(crate) fn probed(verdict: &'static str) {
     counter!(KMS_PROBES, "verdict" => verdict).increment(1);
+}
+
+/// Counts an alert that was raised; `kind` is one of [`crate::alerts::AlertKind`].
+pub(crate) fn alert_raised(kind: AlertKind) {
+    counter!(ALERTS_RAISED, "kind" => kind.name()).increment(1);
 }
 
 /// Bounds of the latency histogram, seconds: from a read out of memory to the default deadline.
@@ -52,6 +60,7 @@ pub(crate) fn start() -> Option<PrometheusHandle> {
     describe_histogram!(REQUEST_SECONDS, "Seconds until a call was answered");
     describe_counter!(QUEUE_REFUSED, "Requests refused because a queue was full");
     describe_counter!(KMS_PROBES, "Probes of the customer's key, by verdict");
+    describe_counter!(ALERTS_RAISED, "Alerts that were raised on this member, by kind");
     for (name, text) in sample::GAUGES {
         describe_gauge!(name, text);
     }

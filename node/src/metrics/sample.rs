@@ -7,16 +7,18 @@ use metrics::gauge;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{Instant as _, ServerState};
 
+use crate::alerts::AlertKind;
 use crate::member::{Member, MemberState, Serving};
 use crate::verdict_name::VERDICTS;
 
 /// Every gauge and what it says.
-pub(super) const GAUGES: [(&str, &str); 21] = [
+pub(super) const GAUGES: [(&str, &str); 22] = [
     ("coffer_build_info", "1; the version is a label"),
     ("coffer_uptime_seconds", "Seconds since the process started"),
     ("coffer_member_state", "1 for the state that the member is in, 0 for the others"),
     ("coffer_incarnation", "How often this member was started"),
     ("coffer_warnings", "Warnings that a person should read"),
+    ("coffer_alerts", "Alerts that are open on this member, by kind and severity"),
     ("coffer_encryption_enabled", "1 where files are sealed"),
     ("coffer_kms_verdict", "1 for the last verdict on the customer's key, 0 for the others"),
     ("coffer_kms_last_probe_age_seconds", "Seconds since the customer's key was tried"),
@@ -66,6 +68,7 @@ pub(super) fn take(member: &Arc<Member>) {
     }
     gauge!("coffer_incarnation").set(number(member.incarnation()));
     gauge!("coffer_warnings").set(number(member.warnings().len() as u64));
+    take_alerts(member);
     take_kms(member);
     if let Some(log) = member.log() {
         gauge!("coffer_raft_last_log_index").set(index(log.last_log_id().as_ref()));
@@ -76,6 +79,15 @@ pub(super) fn take(member: &Arc<Member>) {
     }
     if let Ok(serving) = member.serving() {
         take_raft(&serving);
+    }
+}
+
+fn take_alerts(member: &Member) {
+    let open = member.alerts().open();
+    for kind in AlertKind::ALL {
+        let severity = if kind.is_critical() { "critical" } else { "warning" };
+        let count = open.iter().filter(|alert| alert.kind == kind.name()).count();
+        gauge!("coffer_alerts", "kind" => kind.name(), "severity" => severity).set(number(count as u64));
     }
 }
 

@@ -84,6 +84,8 @@ table! {
         "set encryption.cmk_arn to the cluster's key; if the keystore's key is the right one, say so with `coffer kms set-region --trust-cmk`";
     PublicEndpoint "CK0026" "public-endpoint" "KMS is reached at a public address, and a private network is required"
         "make an interface endpoint for KMS (and STS) in this network, or set encryption.require_private_network = false";
+    BadSetting "CK0027" "bad-setting" "a setting has a value that is not allowed"
+        "correct the value; the message says which are allowed";
     // What a member does about it.
     Sealed "CK0030" "sealed" "this member is sealed: it waits for the customer's key"
         "look at the verdict in `coffer status`, and at that verdict's page";
@@ -129,6 +131,27 @@ table! {
         "set storage.data_dir and cluster.member_id to what belongs together";
     DiskFailure "CK0055" "disk-failure" "the disk failed, or is full"
         "look at the disk and at the system's log; restart the member once it is sound";
+    // The machine, the configuration, the replica set.
+    MemoryNotLocked "CK0056" "memory-not-locked" "keys could not be locked into memory"
+        "raise RLIMIT_MEMLOCK (LimitMEMLOCK= in a systemd unit), or switch swap off";
+    ConfigInvalid "CK0060" "config-invalid" "the arguments or the configuration are wrong"
+        "correct the option that is named; `cofferd --config FILE --check` tells whether it is right";
+    AddressInUse "CK0061" "address-in-use" "an address cannot be listened on"
+        "stop the process that has it, or configure an address of this machine";
+    InternalError "CK0062" "internal-error" "an internal error: a bug of cofferd"
+        "keep the log and report it; restart the member";
+    NoLeader "CK0063" "no-leader" "nobody leads, so nothing can be written"
+        "bring a majority of the members back, and let them reach each other";
+    MemberSilent "CK0064" "member-silent" "a member does not answer its leader"
+        "see whether it runs, and whether the leader can reach its address";
+    AddressDiffers "CK0065" "address-differs" "the replica set knows this member by another address"
+        "give the member its address back, or remove it and add it under a new id at the new one";
+    SetNotStarted "CK0066" "set-not-started" "the replica set is not started, or this member not added to it"
+        "start all members of the first start; add a later one with `coffer member add`";
+    EncryptionOff "CK0067" "encryption-off" "encryption is off: everything is readable on disk"
+        "turn it on with `coffer encryption enable`";
+    LocalProvider "CK0068" "local-provider" "the customer's key is a file: this protects nothing"
+        "use it for development only; anything else needs the provider aws";
 }
 
 impl HelpCode {

@@ -6,6 +6,7 @@ use coffer_proto::v1::{self, MemberState, RaftRole};
 use coffer_storage::raft::{Membership, TypeConfig};
 use openraft::{RaftMetrics, ServerState, async_runtime::watch::WatchReceiver};
 
+use crate::alerts::to_public;
 use crate::member::{KmsStatus, Member, Serving};
 
 /// The status; answered in every state of the member.
@@ -22,6 +23,7 @@ pub fn status(member: &Member) -> v1::StatusResponse {
         uptime_seconds: whole_seconds(member.uptime()),
         incarnation: member.incarnation(),
         warnings: member.warnings(),
+        alerts: member.alerts().open().iter().map(to_public).collect(),
         ..v1::StatusResponse::default()
     };
     if let Some(log) = member.log() {
