@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use coffer_proto::help::HelpCode;
+
 /// Why the process ends. The numbers follow sysexits.h (BSD) where it has one that fits; 77 is the one that supervisors and
 /// tests look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,6 +69,22 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// The page that explains it; `None` where it was asked for.
+    pub fn help_code(self) -> Option<HelpCode> {
+        match self {
+            Self::Stopped | Self::Killed => None,
+            Self::Config => Some(HelpCode::ConfigInvalid),
+            Self::Ports => Some(HelpCode::AddressInUse),
+            Self::Internal => Some(HelpCode::InternalError),
+            Self::Directory | Self::Storage => Some(HelpCode::DiskFailure),
+            Self::Locked | Self::Foreign => Some(HelpCode::DirectoryMismatch),
+            Self::Revoked => Some(HelpCode::Revoked),
+            Self::WentBack => Some(HelpCode::WentBack),
+        }
+    }
+}
+
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -105,7 +123,10 @@ mod tests {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/exit-status.md");
         let page = fs::read_to_string(page).unwrap();
         for exit in Exit::ALL {
-            assert!(page.contains(&format!("| {} |", exit.code())), "{} is not documented", exit.code());
+            let row = format!("| {} |", exit.code());
+            let row = page.lines().find(|line| line.starts_with(&row)).expect("every status has a row");
+            let help = exit.help_code().map(|code| code.to_string()).unwrap_or_default();
+            assert!(row.contains(&help), "{exit}: {help} is not in its row");
         }
     }
 }

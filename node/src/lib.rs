@@ -16,6 +16,7 @@ pub mod config;
 pub mod exit;
 mod fail_stop;
 mod health_service;
+mod help;
 mod incoming;
 pub mod init_config;
 pub mod key;

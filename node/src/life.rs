@@ -19,6 +19,7 @@ use crate::attend::attend;
 use crate::boot::{self, BootError, DataDir, IdentityFile, Ports, Running, WatchedKey};
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::help::hint;
 use crate::key::KeyAccess;
 use crate::member::{Limits, Member, MemberIdentity, MemberState};
 use crate::services::{HandOverError, hand_over};
@@ -77,7 +78,7 @@ async fn live(config: &Config, mut stop: Stop) -> Ended {
     match start(config, &mut stop).await {
         Ok(ended) => ended,
         Err(error) => {
-            tracing::error!(%error, "this member does not start");
+            tracing::error!(%error, help = hint(error.help_code()), "this member does not start");
             Ended::now(error.exit(), config)
         }
     }
@@ -182,11 +183,11 @@ async fn serve(
     let exit = match &end {
         End::Asked => Exit::Stopped,
         End::Revoked(reason) => {
-            tracing::error!(%reason, "this member shuts down");
+            tracing::error!(%reason, help = hint(Exit::Revoked.help_code()), "this member shuts down");
             Exit::Revoked
         }
         End::Failed(reason) => {
-            tracing::error!(%reason, "this member shuts down");
+            tracing::error!(%reason, help = hint(Exit::Storage.help_code()), "this member shuts down");
             Exit::Storage
         }
     };
@@ -249,12 +250,12 @@ async fn stop_early(member: &Member, why: Early, server: Server, config: &Config
     let (exit, reason) = match why {
         Early::Asked => (Exit::Stopped, "it was asked to stop".to_owned()),
         Early::Revoked(reason) => {
-            tracing::error!(%reason, "this member shuts down");
+            tracing::error!(%reason, help = hint(Exit::Revoked.help_code()), "this member shuts down");
             (Exit::Revoked, reason)
         }
         Early::Failed(error) => {
             // Said before the calls that run are waited for.
-            tracing::error!(%error, "this member does not start");
+            tracing::error!(%error, help = hint(error.help_code()), "this member does not start");
             (error.exit(), error.to_string())
         }
     };

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::args::{Args, Command, InitConfigArgs, RunArgs};
 use crate::config::{Config, ConfigError};
 use crate::exit::Exit;
+use crate::help::hint;
 use crate::{fail_stop, init_config, life, logging, process_limits};
 
 /// Threads that run tasks: network and Raft; what blocks has threads of its own. Two at least, so that a task that computes
@@ -93,6 +94,7 @@ fn print(text: &str) -> Exit {
 /// Says what is wrong to whoever typed it.
 fn refuse(message: &str) -> Exit {
     // There is nobody left to tell if this fails.
-    let _ = writeln!(io::stderr(), "cofferd: {message}");
+    let help = hint(Exit::Config.help_code());
+    let _ = writeln!(io::stderr(), "cofferd: {message}\n({help})");
     Exit::Config
 }

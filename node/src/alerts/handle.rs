@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use coffer_proto::help::HelpCode;
+use coffer_proto::help::find;
 use coffer_proto::internal::v1::AlertRecord;
 
 use super::{AlertBook, AlertKind, NewAlert, Transition};
@@ -24,11 +24,12 @@ impl Alerts {
 
     /// A condition of this member is there. `subject` tells alerts of one kind apart, such as a Region; it may be empty.
     pub fn raise(&self, kind: AlertKind, subject: &str, text: impl Into<String>) {
-        self.raise_as(kind, subject, kind.help(), text);
+        self.raise_as(kind, subject, kind.help().as_str(), text);
     }
 
-    /// As [`Alerts::raise`], with a page that is more precise than that of the kind.
-    pub fn raise_as(&self, kind: AlertKind, subject: &str, help: HelpCode, text: impl Into<String>) {
+    /// As [`Alerts::raise`], with the code of a page that is more precise than that of the kind.
+    pub fn raise_as(&self, kind: AlertKind, subject: &str, help_code: &str, text: impl Into<String>) {
+        let help = find(help_code).unwrap_or(kind.help());
         self.take_in(NewAlert { kind, of_set: false, subject: subject.to_owned(), help, text: text.into() });
     }
 
@@ -130,7 +131,7 @@ mod tests {
     fn what_is_raised_is_open_until_it_is_resolved() {
         let alerts = Alerts::new(1);
         alerts.set(AlertKind::Clock, "", Some("a minute off".to_owned()));
-        alerts.raise_as(AlertKind::KmsUnreachable, "eu-west-1", HelpCode::KeyStoreUnavailable, "away");
+        alerts.raise_as(AlertKind::KmsUnreachable, "eu-west-1", "CK0014", "away");
         alerts.raise_of_set(AlertKind::OldCmkNeeded, "arn", "members 2 and 3 need it");
         let open = alerts.open();
         let ids: Vec<_> = open.iter().map(|alert| alert.id.as_str()).collect();

@@ -4,9 +4,11 @@ use std::io;
 use std::path::PathBuf;
 
 use coffer_keyring::{ClusterId, FileError, KeystoreError, MemberId};
+use coffer_proto::help::HelpCode;
 use coffer_storage::StorageError;
 
 use crate::exit::Exit;
+use crate::help;
 
 /// Why a member does not start; the message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -132,6 +134,27 @@ impl BootError {
             Self::Storage(StorageError::PutBack { .. }) => Exit::WentBack,
             Self::Storage(_) | Self::Raft(_) => Exit::Storage,
             Self::Internal(_) => Exit::Internal,
+        }
+    }
+
+    /// The page that explains it.
+    pub fn help_code(&self) -> Option<HelpCode> {
+        match self {
+            Self::Keystore(error) => help::of_keystore(error),
+            Self::KeystoreGone { .. } => Some(HelpCode::KeystoreUnusable),
+            Self::Storage(error) => help::of_storage(error),
+            Self::Bind { .. }
+            | Self::Directory { .. }
+            | Self::Locked { .. }
+            | Self::Identity { .. }
+            | Self::OtherCluster { .. }
+            | Self::OtherMember { .. }
+            | Self::Provider(_)
+            | Self::NoKey(_)
+            | Self::WentBack(_)
+            | Self::LogGone { .. }
+            | Self::Raft(_)
+            | Self::Internal(_) => self.exit().help_code(),
         }
     }
 }

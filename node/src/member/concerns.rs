@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use coffer_proto::help::HelpCode;
+
 /// A thing that can be wrong. One text each, the latest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Concern {
@@ -15,6 +17,19 @@ pub(crate) enum Concern {
     Peers,
     /// The replica set knows this member by another address.
     Address,
+}
+
+impl Concern {
+    /// The page that explains it; that of the key depends on what was found.
+    fn help(self) -> Option<HelpCode> {
+        match self {
+            Self::Key => None,
+            Self::Set => Some(HelpCode::SetNotStarted),
+            Self::Leader => Some(HelpCode::NoLeader),
+            Self::Peers => Some(HelpCode::MemberSilent),
+            Self::Address => Some(HelpCode::AddressDiffers),
+        }
+    }
 }
 
 /// Everything that is wrong now.
@@ -36,6 +51,11 @@ impl Concerns {
         }
     }
 
+    /// The page of the first that has one.
+    pub(super) fn help(&self) -> Option<HelpCode> {
+        self.0.keys().find_map(|concern| concern.help())
+    }
+
     /// All of it in one line; empty when nothing is wrong.
     pub(super) fn text(&self) -> String {
         self.0.values().map(String::as_str).collect::<Vec<_>>().join("; ")
@@ -54,7 +74,9 @@ mod tests {
         assert!(!concerns.set(Concern::Leader, Some("nobody leads".to_owned())));
         assert!(concerns.set(Concern::Key, Some("no answer".to_owned())));
         assert_eq!(concerns.text(), "no answer; nobody leads");
+        assert_eq!(concerns.help(), Some(HelpCode::NoLeader));
         assert!(concerns.set(Concern::Leader, None));
         assert_eq!(concerns.text(), "no answer");
+        assert_eq!(concerns.help(), None, "the key's has its own place");
     }
 }

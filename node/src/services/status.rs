@@ -5,6 +5,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use coffer_proto::help::HelpCode;
 use coffer_proto::wire::{ERROR_DOMAIN, error_metadata, reason};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -28,6 +29,9 @@ impl From<ServiceError> for Status {
         let (code, reason) = match &error {
             ServiceError::NotServing(not_serving) => {
                 retry_after(&mut metadata, RETRY_AFTER_BOOT);
+                if not_serving.state == MemberState::Sealed {
+                    metadata.insert(error_metadata::HELP_CODE.to_owned(), HelpCode::Sealed.to_string());
+                }
                 (Code::Unavailable, state_reason(not_serving.state))
             }
             ServiceError::NotLeader(hint) => {
@@ -60,7 +64,10 @@ impl From<ServiceError> for Status {
             }
             ServiceError::StaleRetryToken => (Code::FailedPrecondition, reason::STALE_RETRY_TOKEN),
             ServiceError::Membership(_) => (Code::FailedPrecondition, reason::MEMBERSHIP),
-            ServiceError::Internal => (Code::Internal, reason::INTERNAL),
+            ServiceError::Internal => {
+                metadata.insert(error_metadata::HELP_CODE.to_owned(), HelpCode::InternalError.to_string());
+                (Code::Internal, reason::INTERNAL)
+            }
         };
         Self::with_error_details(code, message, ErrorDetails::with_error_info(reason, ERROR_DOMAIN, metadata))
     }
@@ -184,5 +191,9 @@ mod tests {
         let (_, _, details) = info(DocumentError::failed_to_parse("p").into());
         assert_eq!(details.metadata[error_metadata::CODE], "9");
         assert_eq!(details.metadata[error_metadata::CODE_NAME], "FailedToParse");
+        assert!(!details.metadata.contains_key(error_metadata::HELP_CODE), "it is the caller's fault");
+        let sealed = NotServing { state: MemberState::Sealed, reason: "r".to_owned() };
+        let (_, _, details) = info(sealed.into());
+        assert_eq!(details.metadata[error_metadata::HELP_CODE], "CK0030");
     }
 }

@@ -152,6 +152,8 @@ table! {
         "turn it on with `coffer encryption enable`";
     LocalProvider "CK0068" "local-provider" "the customer's key is a file: this protects nothing"
         "use it for development only; anything else needs the provider aws";
+    NewerVersion "CK0069" "newer-version" "the data were written by a newer cofferd than this one"
+        "run the newest version that any member of the replica set has run";
 }
 
 impl HelpCode {

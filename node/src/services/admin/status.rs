@@ -23,6 +23,7 @@ pub fn status(member: &Member) -> v1::StatusResponse {
         uptime_seconds: whole_seconds(member.uptime()),
         incarnation: member.incarnation(),
         warnings: member.warnings(),
+        help_code: member.help_code().map(|code| code.to_string()).unwrap_or_default(),
         alerts: member.alerts().open().iter().map(to_public).collect(),
         ..v1::StatusResponse::default()
     };
