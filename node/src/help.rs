@@ -15,8 +15,19 @@ pub(crate) fn of_keystore(error: &KeystoreError) -> Option<HelpCode> {
         | KeystoreError::EncryptionIsOn { .. }
         | KeystoreError::EncryptionIsOff { .. } => HelpCode::KeystoreUnusable,
         KeystoreError::ForeignCmk { .. } => HelpCode::KeystoreUnderOtherKey,
-        KeystoreError::NoKey(_) => HelpCode::InternalError,
-        _ => return None,
+        KeystoreError::NoKey(_) | KeystoreError::Exhausted(_) => HelpCode::InternalError,
+        KeystoreError::NoKeys
+        | KeystoreError::HasKeys
+        | KeystoreError::FormStale
+        | KeystoreError::TooManyVersions { .. } => HelpCode::KeyWorkRefused,
+        KeystoreError::UnknownDatabase(_)
+        | KeystoreError::SettingsTooLarge { .. }
+        | KeystoreError::Tombstoned { .. }
+        | KeystoreError::AdminDatabase
+        | KeystoreError::GenerationNotNewer { .. }
+        | KeystoreError::StagedTwice(_)
+        | KeystoreError::StagedStale(_)
+        | KeystoreError::UnknownRaftKey(_) => return None,
     })
 }
 

@@ -77,7 +77,11 @@ fn under(expect: Expect) -> PutSystemRecord {
     }
 }
 
-async fn send(raft: &Raft, record: PutSystemRecord, limit: Duration) -> Result<u64, PutError> {
+/// Does a write as it is; answers the new revision.
+///
+/// # Errors
+/// It was not done, or nobody knows.
+pub(crate) async fn send(raft: &Raft, record: PutSystemRecord, limit: Duration) -> Result<u64, PutError> {
     let result = propose_system(raft, Action::PutSystemRecord(record), limit).await;
     let result = result.map_err(|error| match error {
         ServiceError::NotLeader(hint) => PutError::NotLeader(hint),

@@ -1,13 +1,13 @@
 //! The alerts of this member, for everybody in it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use coffer_proto::help::find;
 use coffer_proto::internal::v1::AlertRecord;
 
 use super::{AlertBook, AlertKind, NewAlert, Transition};
 use crate::metrics::alert_raised;
+use crate::services::now_ms;
 
 /// The alerts of this member: [`crate::member::Member::alerts`] gives it. Every change is logged once.
 ///
@@ -95,12 +95,6 @@ impl Alerts {
         // Every change of the book is whole, so a panic elsewhere harms nothing.
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Milliseconds since 1970 by this machine's clock.
-pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn report(kind: AlertKind, transition: &Transition) {

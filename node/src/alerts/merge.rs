@@ -12,9 +12,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coffer_proto::internal::v1::{AlertRecord, MemberKeysRecord, PutSystemRecord};
+use coffer_storage::SystemKind;
 use prost::Message;
 
-use super::{ALERT_RECORDS, MAX_HISTORY, MAX_OPEN, SAME_ALERT_MS};
+use super::{MAX_HISTORY, MAX_OPEN, SAME_ALERT_MS};
 
 /// Writes that one turn makes at most: the rest comes with the next one.
 const MAX_PUTS: usize = 64;
@@ -166,7 +167,7 @@ fn record_id(alert: &AlertRecord, raised_ms: i64) -> String {
 
 fn put(id: &str, expected_revision: u64, alert: &AlertRecord) -> PutSystemRecord {
     PutSystemRecord {
-        kind: ALERT_RECORDS,
+        kind: SystemKind::Alert.number(),
         id: id.to_owned(),
         expected_revision,
         value: alert.encode_to_vec().into(),

@@ -15,19 +15,23 @@
 //! - No text holds a name of a document, collection or database, nor a key.
 
 mod book;
+mod calls;
 mod cmk_age;
 mod handle;
 mod kind;
 mod merge;
 mod new_alert;
+mod records;
 mod view;
 
 pub use book::{AlertBook, Transition};
+pub(crate) use calls::{acknowledge, list};
 pub use cmk_age::cmk_too_old;
 pub use handle::Alerts;
 pub use kind::AlertKind;
 pub use merge::{StoredAlert, merge};
 pub use new_alert::NewAlert;
+pub(crate) use records::keep;
 pub(crate) use view::to_public;
 
 /// How long after its end a condition that comes back is the same alert, in milliseconds.
@@ -38,6 +42,3 @@ pub const MAX_HISTORY: usize = 1_000;
 
 /// How many alerts may be open on one member: far more than there are kinds and subjects in a sane cluster.
 pub const MAX_OPEN: usize = 256;
-
-/// The kind of the replicated records; see `SystemKind` of storage.
-const ALERT_RECORDS: u32 = 4;

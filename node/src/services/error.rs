@@ -7,6 +7,7 @@ use coffer_storage::{StorageError, raft::TypeConfig};
 use openraft::errors::ForwardToLeader;
 
 use super::refusal::Refusal;
+use crate::help::{hint, of_storage};
 use crate::member::NotServing;
 
 /// Where to go instead.
@@ -96,7 +97,11 @@ impl ServiceError {
         }
         match error.document_error() {
             Some(refusal) => Self::Refused(refusal.clone().into()),
-            None => Self::internal(what, error),
+            None => {
+                let help = hint(of_storage(error));
+                tracing::error!(what, %error, help, "a call failed at this member itself");
+                Self::Internal
+            }
         }
     }
 }

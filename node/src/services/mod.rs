@@ -38,6 +38,7 @@ pub use documents::DocumentsService;
 pub use error::{LeaderHint, ServiceError, Uncertainty};
 pub use key_admin::KeyAdminService;
 pub use refusal::{Refusal, RefusalKind};
+pub(crate) use write::refuse_unless_leader;
 
 use std::sync::Arc;
 

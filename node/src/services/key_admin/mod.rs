@@ -5,7 +5,8 @@ use std::sync::Arc;
 use coffer_proto::v1::{self, key_admin_server::KeyAdmin};
 use tonic::{Request, Response, Status};
 
-use super::{deadline::Deadline, error::ServiceError};
+use super::{deadline::Deadline, error::ServiceError, request_metrics::observed};
+use crate::alerts;
 use crate::member::Member;
 
 /// Answers those who look after keys. Each call is a function of the room that it belongs to.
@@ -85,16 +86,16 @@ impl KeyAdmin for KeyAdminService {
 
     async fn alerts(
         &self,
-        _request: Request<v1::AlertsRequest>,
+        request: Request<v1::AlertsRequest>,
     ) -> Result<Response<v1::AlertsResponse>, Status> {
-        Err(Status::unimplemented("Alerts"))
+        observed("Alerts", async { Ok(alerts::list(&self.member, request.get_ref()).await) }).await
     }
 
     async fn acknowledge_alert(
         &self,
-        _request: Request<v1::AcknowledgeAlertRequest>,
+        request: Request<v1::AcknowledgeAlertRequest>,
     ) -> Result<Response<v1::AcknowledgeAlertResponse>, Status> {
-        Err(Status::unimplemented("AcknowledgeAlert"))
+        observed("AcknowledgeAlert", alerts::acknowledge(&self.member, request.into_inner())).await
     }
 
     async fn verify_audit(

@@ -64,7 +64,7 @@ where
 }
 
 /// Spares a member that does not lead the work of checking what it will refuse. Raft itself decides in the end.
-fn refuse_unless_leader(raft: &coffer_storage::raft::Raft) -> Result<(), ServiceError> {
+pub(crate) fn refuse_unless_leader(raft: &coffer_storage::raft::Raft) -> Result<(), ServiceError> {
     let metrics = raft.metrics().borrow_watched().clone();
     if metrics.current_leader == Some(metrics.id) || metrics.state.is_leader() {
         return Ok(());
