@@ -1,13 +1,16 @@
 //! `coffer alerts`: what members and the replica set want a person to know.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use coffer_client::keys::{Alert, AlertSeverity, AlertsResponse};
+use coffer_client::status::MemberState;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::reach::{Otherwise, answered, ask, choose, chosen, leader};
-use crate::args::{Alerts, AlertsCommand};
+use super::reach::{Asked, Otherwise, answered, ask, choose, chosen, leader};
+use crate::args::{Alerts, AlertsCommand, Members};
 use crate::failure::Failure;
 use crate::help::pointer;
 use crate::table::table;
@@ -37,36 +40,39 @@ pub async fn run(cx: &mut Context, args: Alerts) -> Result<(), Failure> {
     }
 }
 
-/// Each alert once: members know of each other's through the replica set, some later than others.
+/// Each alert once: members know of each other's through the replica set, some later than others. The open ones first,
+/// then the grave and the newest.
 fn merge<'a>(answers: impl Iterator<Item = &'a AlertsResponse>) -> Vec<Alert> {
     let mut known: BTreeMap<(String, String), (bool, Alert)> = BTreeMap::new();
     for answer in answers {
         for alert in &answer.alerts {
             // A member knows best about itself.
             let own = alert.member_id == answer.member_id;
-            let key = (alert.raised.clone(), alert.id.clone());
-            match known.get_mut(&key) {
-                None => {
-                    known.insert(key, (own, alert.clone()));
+            // One that is open is open once; when it was raised, some know better than others.
+            let over = if alert.resolved.is_empty() { String::new() } else { alert.raised.clone() };
+            match known.entry((alert.id.clone(), over)) {
+                Entry::Vacant(free) => {
+                    free.insert((own, alert.clone()));
                 }
-                Some((best, kept)) => {
-                    let mut merged = if own && !*best { alert.clone() } else { kept.clone() };
-                    for other in [&*kept, alert] {
-                        if merged.acknowledged.is_empty() && !other.acknowledged.is_empty() {
-                            merged.acknowledged.clone_from(&other.acknowledged);
-                            merged.acknowledged_by.clone_from(&other.acknowledged_by);
-                        }
-                        if merged.resolved.is_empty() {
-                            merged.resolved.clone_from(&other.resolved);
-                        }
+                Entry::Occupied(mut entry) => {
+                    let (best, kept) = entry.get().clone();
+                    let mut merged = if own && !best { alert.clone() } else { kept.clone() };
+                    merged.raised = kept.raised.clone().min(alert.raised.clone());
+                    if merged.acknowledged.is_empty() {
+                        let seen = if alert.acknowledged.is_empty() { &kept } else { alert };
+                        merged.acknowledged.clone_from(&seen.acknowledged);
+                        merged.acknowledged_by.clone_from(&seen.acknowledged_by);
                     }
-                    *kept = merged;
-                    *best |= own;
+                    entry.insert((best || own, merged));
                 }
             }
         }
     }
-    known.into_values().map(|(_, alert)| alert).collect()
+    let mut alerts: Vec<Alert> = known.into_values().map(|(_, alert)| alert).collect();
+    alerts.sort_by_key(|alert| {
+        (!alert.resolved.is_empty(), Reverse(alert.severity), Reverse(alert.raised.clone()), alert.id.clone())
+    });
+    alerts
 }
 
 fn text(alerts: &[Alert], history: bool) -> String {
@@ -121,31 +127,31 @@ pub fn to_json(alert: &Alert) -> Value {
 }
 
 /// Acknowledges at the leader, who tells the others; where there is none, or it does not know the alert, at the members
-/// that do.
+/// that do not serve, each of which keeps its own until it does.
 async fn acknowledge(cx: &mut Context, id: &str, by: &str) -> Result<(), Failure> {
     let reports = cx.client.admin().status_all().await;
     let keys = cx.client.key_admin();
-    let mut endpoints: Vec<String> =
-        leader(&reports).map(|report| report.endpoint.clone()).into_iter().collect();
-    let answering = reports.iter().filter(|report| answered(report).is_some());
-    let others: Vec<String> =
-        answering.map(|report| report.endpoint.clone()).filter(|other| !endpoints.contains(other)).collect();
-    endpoints.extend(others);
+    let leading = leader(&reports);
+    let waiting = reports.iter().filter(|report| {
+        answered(report).is_some_and(|status| leading.is_none() || status.state() != MemberState::Serving)
+    });
+    let endpoints: Vec<String> =
+        leading.into_iter().chain(waiting).map(|report| report.endpoint.clone()).collect();
     if endpoints.is_empty() {
-        choose(&reports, crate::args::Members::default(), Otherwise::First)?;
+        // Says why nobody answers.
+        choose(&reports, Members::default(), Otherwise::First)?;
     }
-    let mut refusals = Vec::new();
-    for endpoint in &endpoints {
-        match keys.acknowledge_alert(endpoint, id, by).await {
+    let mut asked = Asked::<()> { answers: Vec::new(), failures: Vec::new() };
+    for endpoint in endpoints {
+        match keys.acknowledge_alert(&endpoint, id, by).await {
             Ok(alert) => {
                 let text = format!("{} is acknowledged by {}", alert.id, alert.acknowledged_by);
                 cx.output.print(text, &to_json(&alert))?;
                 return Ok(());
             }
-            Err(error) => refusals.push((endpoint.clone(), error)),
+            Err(error) => asked.failures.push((endpoint, error)),
         }
     }
-    let asked = super::reach::Asked::<()> { answers: Vec::new(), failures: refusals };
     asked.settle("did not acknowledge it")
 }
 
@@ -165,11 +171,8 @@ mod tests {
 
     #[test]
     fn an_alert_that_several_members_know_is_shown_once() {
-        let own = AlertsResponse {
-            member_id: 2,
-            alerts: vec![alert("2/clock/", 2, "off by 7 s")],
-            complete: false,
-        };
+        let later = Alert { raised: "2026-11-24T10:04:00Z".into(), ..alert("2/clock/", 2, "off by 7 s") };
+        let own = AlertsResponse { member_id: 2, alerts: vec![later], complete: false };
         let seen = Alert {
             acknowledged: "2026-11-24T10:05:00Z".into(),
             acknowledged_by: "kim".into(),
@@ -183,8 +186,21 @@ mod tests {
         for answers in [[&own, &other], [&other, &own]] {
             let merged = merge(answers.into_iter());
             assert_eq!(merged.len(), 2);
-            assert_eq!((merged[1].text.as_str(), merged[1].acknowledged_by.as_str()), ("off by 7 s", "kim"));
+            let clock = &merged[1];
+            assert_eq!((clock.text.as_str(), clock.acknowledged_by.as_str()), ("off by 7 s", "kim"));
+            assert_eq!(clock.raised, "2026-11-24T10:00:00Z", "since when it is");
         }
+    }
+
+    #[test]
+    fn the_open_and_the_grave_come_first() {
+        let grave = Alert { severity: AlertSeverity::Critical.into(), ..alert("b", 1, "x") };
+        let over = Alert { resolved: "2026-11-24T11:00:00Z".into(), ..grave.clone() };
+        let newer = Alert { raised: "2026-11-24T10:30:00Z".into(), ..alert("c", 1, "x") };
+        let alerts = vec![over, alert("a", 1, "x"), newer, grave];
+        let answer = AlertsResponse { member_id: 1, alerts, complete: true };
+        let ids: Vec<String> = merge([&answer].into_iter()).into_iter().map(|alert| alert.id).collect();
+        assert_eq!(ids, ["b", "c", "a", "b"]);
     }
 
     #[test]
