@@ -14,6 +14,8 @@ mod form_change;
 mod master;
 mod open;
 mod raft_keys;
+#[cfg(test)]
+mod wipe_tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

@@ -89,7 +89,20 @@ impl Keyring {
         cluster: &ClusterId,
         member: MemberId,
     ) -> Result<Option<Self>, KeystoreError> {
-        let file = KeystoreFile::new(path, Arc::new(RealDisk));
+        Self::open_plain_on(path, cluster, member, Arc::new(RealDisk))
+    }
+
+    /// As [`Keyring::open_plain`], on a disk of the caller's.
+    ///
+    /// # Errors
+    /// As [`Keyring::open_plain`].
+    pub fn open_plain_on(
+        path: &Path,
+        cluster: &ClusterId,
+        member: MemberId,
+        disk: Arc<dyn Disk>,
+    ) -> Result<Option<Self>, KeystoreError> {
+        let file = KeystoreFile::new(path, disk);
         let Some(envelope) = file.load()? else { return Ok(None) };
         check_identity(&file, &envelope, cluster, member)?;
         if envelope.is_encrypted() {

@@ -40,12 +40,14 @@ mod envelope;
 mod error;
 mod file;
 mod sealed;
+mod stored_form;
 mod unseal_error;
 
 pub use self::disk::{Disk, RealDisk};
 pub use self::error::{FileError, KeystoreError};
 pub use self::sealed::SealedKeystore;
 pub(crate) use self::sealed::check_identity;
+pub use self::stored_form::is_encrypted;
 pub use self::unseal_error::UnsealError;
 
 pub(crate) use self::body::{CmkWrap, DatabaseEntry, KeyEntry, KeystoreBody, MasterEntry, Tombstone};

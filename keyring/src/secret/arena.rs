@@ -74,6 +74,14 @@ impl SecretArena {
         self.lock().unlocked == 0
     }
 
+    /// How many keys are alive, once it is seen that all other slots hold zeros.
+    #[cfg(test)]
+    pub(crate) fn alive(&self) -> usize {
+        let pages = self.lock();
+        assert!(pages.free.iter().all(|slot| slot.bytes() == &[0; KEY_LEN]), "a free slot is wiped");
+        pages.count * SLOTS - pages.free.len()
+    }
+
     fn take_slot(&self) -> io::Result<Slot> {
         let mut pages = self.lock();
         if let Some(slot) = pages.free.pop() {
