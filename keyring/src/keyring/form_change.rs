@@ -147,8 +147,16 @@ impl FormChange {
         }
         body.generation = generation;
         body.raft_generation = raft_generation;
+        // A later order for this same form is thereby done too; one for the other form stays.
+        let later = body.form_order.take().filter(|order| order.round > round);
+        let round = match later {
+            Some(order) if order.encryption == sealed.is_some() => order.round,
+            _ => {
+                body.form_order = later;
+                round
+            }
+        };
         body.encryption_round = body.encryption_round.max(round);
-        body.form_order = body.form_order.filter(|order| order.round > round);
         let destroyed = all_keys(&body);
         body.strip_keys(round);
         let Some(Sealed { master, wrap, audit, requests }) = sealed else {

@@ -147,9 +147,20 @@ async fn an_order_for_the_form_that_is_there_is_done_at_once() {
     let file = std::fs::read(world.path()).unwrap();
     keyring.order_form_change(true, 5).unwrap();
     assert_eq!(std::fs::read(world.path()).unwrap(), file, "nothing to do");
-    // A later order than the one that is carried out stays.
+    // A later order for the form that came is done with it, and one for the other form stays.
     keyring.order_form_change(false, 9).unwrap();
     let off = FormChange::to_plain(&keyring, 7).unwrap().commit().unwrap();
-    assert_eq!(off.encryption_round(), 7);
-    assert_eq!(off.pending_form_change(), Some(FormOrder { encryption: false, round: 9 }));
+    assert_eq!((off.encryption_round(), off.pending_form_change()), (9, None));
+    let change = to_sealed(&world, &off, 10).await;
+    off.order_form_change(true, 11).unwrap();
+    let on = change.commit().unwrap();
+    assert_eq!((on.encryption_round(), on.pending_form_change()), (11, None));
+    let change = FormChange::to_plain(&on, 12).unwrap();
+    on.order_form_change(true, 13).unwrap();
+    let off = change.commit().unwrap();
+    assert_eq!(
+        (off.encryption_round(), off.pending_form_change()),
+        (13, None),
+        "it was for the form of then"
+    );
 }

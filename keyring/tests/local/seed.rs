@@ -5,6 +5,6 @@ pub fn seed() -> u64 {
         Ok(seed) => seed.parse().expect("COFFER_TEST_SEED is a number"),
         Err(_) => rand::random::<u64>(),
     };
-    println!("repeat with COFFER_TEST_SEED={seed}");
+    eprintln!("repeat with COFFER_TEST_SEED={seed}");
     seed
 }
