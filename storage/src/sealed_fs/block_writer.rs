@@ -13,7 +13,7 @@ use super::cipher::{FileCipher, NONCE_LEN};
 use super::disk::{DiskFile, write_full};
 use super::error::{Result, SealedFsError};
 use super::file_traits::{Poison, Writable};
-use super::header::{CHUNK_LEN, FileHeader};
+use super::header::CHUNK_LEN;
 
 /// Sealed bytes gathered before they are handed to the operating system.
 const OUT_LEN: usize = 64 * SEALED_CHUNK_LEN;
@@ -27,8 +27,6 @@ pub(super) struct BlockWriter {
 }
 
 struct State {
-    /// The header until it is on disk.
-    header: Option<FileHeader>,
     /// Plaintext of the chunk at `index`.
     tail: Vec<u8>,
     index: u64,
@@ -43,16 +41,14 @@ struct State {
 }
 
 impl BlockWriter {
-    /// Takes a new, empty file, its header and cipher, and 8 random bytes.
+    /// Takes a new file that holds its header, its cipher, and 8 random bytes.
     pub(super) fn new(
         file: Arc<dyn DiskFile>,
-        header: FileHeader,
         cipher: FileCipher,
         path: PathBuf,
         nonce_prefix: [u8; 8],
     ) -> Self {
         let state = State {
-            header: Some(header),
             tail: Vec::new(),
             index: 0,
             tail_sealed: false,
@@ -88,17 +84,12 @@ impl BlockWriter {
 
     /// Writes `out`, whose first chunk is chunk number `first`.
     fn write_out(&self, state: &mut State, first: u64) -> Result<()> {
-        let written = match state.header {
-            Some(header) => write_full(&*self.file, header.bytes(), 0),
-            None => Ok(()),
-        }
-        .and_then(|()| write_full(&*self.file, &state.out, chunk_offset(first)));
+        let written = write_full(&*self.file, &state.out, chunk_offset(first));
         state.out.clear();
         written.map_err(|e| {
             state.poison.set("write");
             SealedFsError::io("write", &self.path, e)
         })?;
-        state.header = None;
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use super::block_layout;
 use super::block_reader::BlockReader;
 use super::block_writer::BlockWriter;
 use super::cipher::FileCipher;
-use super::disk::{Disk, DiskFile, OpenMode, read_full};
+use super::disk::{Disk, DiskFile, OpenMode, read_full, write_full};
 use super::error::{Result, SealedFsError};
 use super::file_traits::{Cursor, RandomRead, SequentialRead, Writable};
 use super::header::{FileHeader, HEADER_LEN, MAGIC};
@@ -154,15 +154,20 @@ impl FileSystem {
             let file = self.open(path, OpenMode::Create)?;
             return Ok(Box::new(PlainWriter::new(file, path.to_owned(), 0)));
         };
-        let key = keys.current().ok_or_else(|| SealedFsError::NoCurrentKey { path: path.to_owned() })?;
+        let no_key = || SealedFsError::NoCurrentKey { path: path.to_owned() };
+        keys.current().ok_or_else(no_key)?;
         let kind = FileKind::for_new(path);
         let (salt, prefix) = (random::<32>(path)?, random::<8>(path)?);
-        let (header, cipher) = FileHeader::create(kind, &key, salt);
         let file = self.open(path, OpenMode::Create)?;
+        // Chosen when the name is there, and in the header at once: who lists the directory after a rotation sees every
+        // file whose key was chosen before it, and by which key, or that it does not say so yet.
+        let key = keys.current().ok_or_else(no_key)?;
+        let (header, cipher) = FileHeader::create(kind, &key, salt);
+        write_full(&*file, header.bytes(), 0).map_err(|e| SealedFsError::io("write", path, e))?;
         let path = path.to_owned();
         Ok(match kind {
-            FileKind::Block => Box::new(BlockWriter::new(file, header, cipher, path, prefix)),
-            FileKind::Stream => Box::new(StreamWriter::create(file, header, cipher, path, prefix)),
+            FileKind::Block => Box::new(BlockWriter::new(file, cipher, path, prefix)),
+            FileKind::Stream => Box::new(StreamWriter::create(file, cipher, path, prefix)),
         })
     }
 

@@ -47,7 +47,9 @@ pub use error::{Result, SealedFsError};
 pub use key::SealingKey;
 pub use key_source::KeySource;
 pub use options::{allow_missing_wal, harden_options};
-pub use preflight::{InstanceState, check_header, check_instance, header_key_versions};
+pub use preflight::{
+    InstanceState, SealedFile, check_header, check_instance, header_key_versions, sealed_files,
+};
 pub use real_disk::RealDisk;
 
 /// Leaves out of a message of RocksDB what could be a key: see [`info_log`].

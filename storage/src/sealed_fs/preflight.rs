@@ -1,12 +1,13 @@
 //! Questions asked of sealed files before, or without, opening an instance.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::disk::{Disk, OpenMode};
+use super::disk::{Disk, OpenMode, read_full};
 use super::error::{Result, SealedFsError};
 use super::file_system::{Beginning, FileSystem, read_beginning};
+use super::header::HEADER_LEN;
 use super::key_source::KeySource;
 
 /// Directories within an instance's directory are looked into to this depth (`archive`).
@@ -71,22 +72,51 @@ pub fn check_instance(
     Ok(if has_wal { InstanceState::Present } else { InstanceState::WithoutWal })
 }
 
-/// Reads the headers of all files in an instance's directory, without a key, and counts files by
-/// the key version that sealed them. A version that is absent here is no longer needed; files
-/// come and go while an instance is open, so ask twice, or with file deletions paused.
+/// A file of an instance, and which key sealed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// Bytes on disk.
+    pub len: u64,
+    /// The version that its header names. `None` where it has none yet, and so perhaps any version: a file that is just
+    /// being made, or whose making a crash ended.
+    pub key_version: Option<u32>,
+}
+
+/// Reads the headers of all files in an instance's directory, without a key; the empty LOCK aside.
+///
+/// Files come and go while an instance is open. A key is chosen when the name of a file is there, so a list that was
+/// begun after a key was replaced names every file that the old one sealed, or leaves its version open.
 ///
 /// # Errors
 /// A damaged header is an error: the version that it named is unknown, so none may be retired.
+pub fn sealed_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<SealedFile>> {
+    let mut files = Vec::new();
+    scan(disk, dir, MAX_DEPTH, &mut files)?;
+    Ok(files)
+}
+
+/// Counts the files in an instance's directory by the key version that sealed them; see [`sealed_files`]. A version that
+/// is absent here is no longer needed, if no file leaves its version open.
+///
+/// # Errors
+/// As [`sealed_files`].
 pub fn header_key_versions(disk: &dyn Disk, dir: &Path) -> Result<BTreeMap<u32, u64>> {
     let mut versions = BTreeMap::new();
-    scan(disk, dir, MAX_DEPTH, &mut versions)?;
+    for version in sealed_files(disk, dir)?.into_iter().filter_map(|file| file.key_version) {
+        *versions.entry(version).or_default() += 1;
+    }
     Ok(versions)
 }
 
-fn scan(disk: &dyn Disk, dir: &Path, depth: usize, versions: &mut BTreeMap<u32, u64>) -> Result<()> {
+fn scan(disk: &dyn Disk, dir: &Path, depth: usize, files: &mut Vec<SealedFile>) -> Result<()> {
     for name in disk.list(dir).map_err(|e| SealedFsError::io("list", dir, e))? {
+        if name == "LOCK" {
+            continue;
+        }
         let path = dir.join(name);
-        match scan_one(disk, &path, depth, versions) {
+        match scan_one(disk, &path, depth, files) {
             // Removed since it was listed.
             Err(SealedFsError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
             result => result?,
@@ -95,21 +125,25 @@ fn scan(disk: &dyn Disk, dir: &Path, depth: usize, versions: &mut BTreeMap<u32, 
     Ok(())
 }
 
-fn scan_one(disk: &dyn Disk, path: &Path, depth: usize, versions: &mut BTreeMap<u32, u64>) -> Result<()> {
+fn scan_one(disk: &dyn Disk, path: &Path, depth: usize, files: &mut Vec<SealedFile>) -> Result<()> {
     let meta = disk.metadata(path).map_err(|e| SealedFsError::io("stat", path, e))?;
     if meta.is_dir {
         if depth == 0 {
             let what = "directories nested deeper than an instance has them";
             return Err(SealedFsError::Limit { path: path.to_owned(), what });
         }
-        return scan(disk, path, depth - 1, versions);
-    }
-    if meta.len == 0 {
-        return Ok(()); // LOCK, and files that were only just made
+        return scan(disk, path, depth - 1, files);
     }
     let file = disk.open(path, OpenMode::Read).map_err(|e| SealedFsError::io("open", path, e))?;
-    if let Beginning::Header(header) = read_beginning(&*file, path)? {
-        *versions.entry(header.key_version).or_default() += 1;
-    }
+    let mut head = [0u8; HEADER_LEN];
+    let got = read_full(&*file, &mut head, 0).map_err(|e| SealedFsError::io("read", path, e))?;
+    let key_version = match got < HEADER_LEN {
+        true => None,
+        false => match read_beginning(&*file, path)? {
+            Beginning::Header(header) => Some(header.key_version),
+            Beginning::Empty => None,
+        },
+    };
+    files.push(SealedFile { path: path.to_owned(), len: meta.len, key_version });
     Ok(())
 }

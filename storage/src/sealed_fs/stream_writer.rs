@@ -19,7 +19,7 @@ use super::disk::{DiskFile, write_full};
 use super::error::{Result, SealedFsError};
 use super::file_traits::{Poison, Writable};
 use super::frame::{FRAME_HEAD, FrameHead, MAX_FRAME};
-use super::header::{FileHeader, HEADER_LEN};
+use super::header::HEADER_LEN;
 
 /// Buffers above this are given back after a flush, so that an idle file costs little.
 const KEEP_BUFFER: usize = 16 << 10;
@@ -35,8 +35,6 @@ pub(super) struct StreamWriter {
 }
 
 struct State {
-    /// The header until it is on disk.
-    header: Option<FileHeader>,
     /// [`FRAME_HEAD`] free bytes and the plaintext of the next frame; empty when there is none.
     frame: Vec<u8>,
     /// Physical end: where the next frame goes.
@@ -63,16 +61,15 @@ pub(super) struct StreamEnd {
 }
 
 impl StreamWriter {
-    /// Takes a new, empty file, its header and cipher, and 8 random bytes.
+    /// Takes a new file that holds its header, its cipher, and 8 random bytes.
     pub(super) fn create(
         file: Arc<dyn DiskFile>,
-        header: FileHeader,
         cipher: FileCipher,
         path: PathBuf,
         nonce_prefix: [u8; 8],
     ) -> Self {
         let end = StreamEnd { end: HEADER_LEN as u64, index: 0, len: 0 };
-        Self::new(file, Some(header), cipher, path, nonce_prefix, end, 0)
+        Self::new(file, cipher, path, nonce_prefix, end, 0)
     }
 
     /// Goes on after the last good frame of an existing file: cuts what is behind it and makes
@@ -86,12 +83,11 @@ impl StreamWriter {
     ) -> Result<Self> {
         file.truncate(end.end).map_err(|e| SealedFsError::io("truncate", &path, e))?;
         file.sync().map_err(|e| SealedFsError::io("sync", &path, e))?;
-        Ok(Self::new(file, None, cipher, path, nonce_prefix, end, end.end))
+        Ok(Self::new(file, cipher, path, nonce_prefix, end, end.end))
     }
 
     fn new(
         file: Arc<dyn DiskFile>,
-        header: Option<FileHeader>,
         cipher: FileCipher,
         path: PathBuf,
         nonce_prefix: [u8; 8],
@@ -99,7 +95,6 @@ impl StreamWriter {
         synced: u64,
     ) -> Self {
         let state = State {
-            header,
             frame: Vec::new(),
             end: end.end,
             index: end.index,
@@ -141,13 +136,6 @@ impl StreamWriter {
 
     /// Hands everything buffered to the operating system.
     fn write_pending(&self, state: &mut State) -> Result<()> {
-        if let Some(header) = state.header {
-            write_full(&*self.file, header.bytes(), 0).map_err(|e| {
-                state.poison.set("write");
-                SealedFsError::io("write", &self.path, e)
-            })?;
-            state.header = None;
-        }
         if state.frame.len() > FRAME_HEAD {
             self.write_frame(state)?;
             state.data_end = state.end;
