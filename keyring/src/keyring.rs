@@ -141,6 +141,11 @@ impl Keyring {
         self.inner.audience.listen(sink);
     }
 
+    /// The versions of the key of `owner`, oldest first; empty with encryption off or when it has none.
+    pub fn versions(&self, owner: KeyOwner) -> Vec<KeyVersion> {
+        self.view().keys.get(&owner).map(|versions| versions.keys().copied().collect()).unwrap_or_default()
+    }
+
     /// The databases that are alive, by id.
     pub fn databases(&self) -> Vec<DatabaseId> {
         self.view().body.databases.iter().map(|database| database.id).collect()

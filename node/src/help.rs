@@ -74,6 +74,7 @@ pub(crate) fn of_storage(error: &StorageError) -> Option<HelpCode> {
         | StorageError::DatabaseNotFound(_)
         | StorageError::Cancelled
         | StorageError::Closed
+        | StorageError::Busy(_)
         | StorageError::Snapshot(_) => return None,
     })
 }

@@ -68,6 +68,9 @@ pub enum StorageError {
         /// Which part, and how it shows.
         what: String,
     },
+    /// Refused for now.
+    #[error("{0}: ask again later")]
+    Busy(&'static str),
     /// A snapshot that cannot be installed.
     #[error("snapshot refused: {0}")]
     Snapshot(String),

@@ -23,6 +23,7 @@ mod instance;
 mod log;
 mod options;
 pub mod raft;
+mod rotation;
 pub mod sealed_fs;
 mod snapshot;
 mod state_machine;
@@ -37,5 +38,6 @@ pub use engine::{
 pub use error::StorageError;
 pub use log::{LogStore, PeerMemory, went_back};
 pub use options::StorageOptions;
+pub use rotation::{DatabaseKeyProgress, DropState, rebuild_form};
 pub use snapshot::{SnapshotReceiver, SnapshotSource};
 pub use state_machine::StateMachine;

@@ -2,7 +2,12 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use coffer_keyring::RaftGeneration;
+
 use crate::sealed_fs::{Disk, RealDisk};
+
+/// The first directory of the Raft log; the beginning of the names of all others.
+pub(crate) const RAFT_DIR: &str = "raft";
 
 /// Options of all instances of one member.
 #[derive(Clone)]
@@ -39,9 +44,12 @@ impl StorageOptions {
         }
     }
 
-    /// Directory of the Raft log's instance.
-    pub fn raft_dir(&self) -> PathBuf {
-        self.data_dir.join("raft")
+    /// Directory of the Raft log's instance: `raft` at first, another one whenever encryption was turned on or off.
+    pub fn raft_dir(&self, generation: RaftGeneration) -> PathBuf {
+        match generation.0 {
+            0 => self.data_dir.join(RAFT_DIR),
+            n => self.data_dir.join(format!("{RAFT_DIR}-{n}")),
+        }
     }
 
     /// Directory that holds the generations of the databases.

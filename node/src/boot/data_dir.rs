@@ -45,12 +45,7 @@ impl DataDir {
         }
     }
 
-    /// Whether a Raft log is in it: RocksDB makes a new one where `CURRENT` is missing.
-    pub(crate) fn has_log(&self) -> bool {
-        self.log_dir().join("CURRENT").exists()
-    }
-
-    /// The directory of the Raft log.
+    /// The first directory of the Raft log; it moves when encryption is turned on or off.
     pub(crate) fn log_dir(&self) -> PathBuf {
         self.path.join("raft")
     }

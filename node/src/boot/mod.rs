@@ -86,10 +86,12 @@ pub(crate) async fn bring_up(
     // Step 11.
     // Every start opens the log before it is counted, so a member that was counted has one. Opened without its files, the
     // log would be a new one, which forgot every vote.
-    if keyring.incarnation().0 > 0 && !data_dir.has_log() {
-        return Err(BootError::LogGone { path: data_dir.log_dir() });
-    }
     let options = storage_options(config, data_dir);
+    let log_dir = options.raft_dir(keyring.raft_generation());
+    // RocksDB makes a new one where `CURRENT` is missing.
+    if keyring.incarnation().0 > 0 && !log_dir.join("CURRENT").exists() {
+        return Err(BootError::LogGone { path: log_dir });
+    }
     let log = {
         let (options, keyring) = (options.clone(), keyring.clone());
         blocking(move || LogStore::open(&options, &keyring)).await??

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinHandle, time::MissedTickBehavior};
 
-use crate::{LogStore, engine::Engine, error::StorageError, raft::Raft};
+use crate::{LogStore, engine::Engine, error::StorageError, raft::Raft, rotation::KeyUpkeep};
 
 /// How often sizes are looked at. At a gigabit of writes a second, a quarter of this is 32 MB of log: the bounds are
 /// kept closely enough.
@@ -21,18 +21,20 @@ pub struct Checkpointer {
     raft: Raft,
 }
 
-/// Stops the task.
+/// Stops the tasks.
 pub struct CheckpointerHandle {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
+    keys: JoinHandle<()>,
 }
 
 impl Checkpointer {
-    /// Starts the task.
+    /// Starts the task, and the one that looks after keys.
     pub fn spawn(engine: Arc<Engine>, log: LogStore, raft: Raft) -> CheckpointerHandle {
         let (stop, stopped) = watch::channel(false);
+        let keys = KeyUpkeep::spawn(engine.clone(), log.clone(), raft.clone(), stopped.clone());
         let task = tokio::spawn(Self { engine, log, raft }.run(stopped));
-        CheckpointerHandle { stop, task }
+        CheckpointerHandle { stop, task, keys }
     }
 
     async fn run(self, mut stopped: watch::Receiver<bool>) {
@@ -71,24 +73,12 @@ impl Checkpointer {
     async fn purge(&self) -> Result<(), StorageError> {
         let keep = self.engine.options.max_log_bytes / 4 * 3;
         let Some(target) = self.log.purge_target(keep, self.purge_limit())? else { return Ok(()) };
-        // openraft purges only what a snapshot covers. Ours is a pinned view: making one costs nothing.
-        let raft = &self.raft;
-        let ended = |_| StorageError::Closed;
-        raft.trigger().snapshot().await.map_err(ended)?;
-        let covered = raft
-            .wait(Some(Duration::from_secs(10)))
-            .metrics(|m| m.snapshot.is_some_and(|id| id.index >= target), "a snapshot that covers the purge")
-            .await;
-        if covered.is_err() {
-            // The state machine is busy; the next tick tries again.
+        if !purge(&self.raft, target).await? {
             return Ok(());
         }
-        raft.trigger().purge_log(target).await.map_err(ended)?;
         // openraft keeps what it is sending to a peer. One that is alive but slower than the writes would keep it for ever.
         self.log.want_purge(if self.is_far_too_long() { target + 1 } else { 0 });
-        // Their entries are gone from the log: nothing can name those databases again.
-        let purged = self.log.purged().map_or(0, |id| id.index);
-        self.blocking(move |engine| Ok(engine.keyring.prune_tombstones(purged)?)).await
+        Ok(())
     }
 
     /// What is on its way to a peer is kept, so that it does not need another snapshot at once; unless the log has grown
@@ -120,11 +110,32 @@ impl Checkpointer {
     }
 }
 
+/// Has openraft purge the log through `target`. Answers false where the state machine is too busy to allow it just now:
+/// ask again.
+///
+/// # Errors
+/// Raft has ended.
+pub async fn purge(raft: &Raft, target: u64) -> Result<bool, StorageError> {
+    // openraft purges only what a snapshot covers. Ours is a pinned view: making one costs nothing.
+    let ended = |_| StorageError::Closed;
+    raft.trigger().snapshot().await.map_err(ended)?;
+    let covered = raft
+        .wait(Some(Duration::from_secs(10)))
+        .metrics(|m| m.snapshot.is_some_and(|id| id.index >= target), "a snapshot that covers the purge")
+        .await;
+    if covered.is_err() {
+        return Ok(false);
+    }
+    raft.trigger().purge_log(target).await.map_err(ended)?;
+    Ok(true)
+}
+
 impl CheckpointerHandle {
-    /// Ends the task, after the checkpoint that may be under way.
+    /// Ends both tasks, after the checkpoint that may be under way; a rewrite under a new key is broken off.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         // A task that panicked has ended too.
+        drop(self.keys.await);
         drop(self.task.await);
     }
 }

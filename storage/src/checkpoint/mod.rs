@@ -3,4 +3,4 @@
 mod checkpointer;
 mod flush;
 
-pub use checkpointer::{Checkpointer, CheckpointerHandle};
+pub use checkpointer::{Checkpointer, CheckpointerHandle, purge};

@@ -15,7 +15,7 @@ use super::{Databases, databases::ADMIN};
 use crate::{
     LogStore, StorageOptions,
     error::StorageError,
-    instance::{DatabaseInstance, OpenKind, Opener, RingKeys},
+    instance::{DatabaseInstance, OpenKind, Opener, RingKeys, live::end_manual_compactions},
     raft::{LogId, StoredMembership},
     snapshot::{Sending, StagingPlace},
 };
@@ -39,6 +39,12 @@ pub struct Engine {
     pub(crate) staging: StagingPlace,
     /// Held while instances are flushed for a checkpoint, or replaced by those of a snapshot.
     structure: Mutex<()>,
+    /// Held while an instance is compacted for a rewrite; taken after `structure`, never before it.
+    rewrite: Mutex<()>,
+    /// There may be databases with more than one version of their key.
+    pub(crate) keys_pending: AtomicBool,
+    /// No rewrite is begun any more.
+    stopping: AtomicBool,
 }
 
 /// How far this member is.
@@ -66,6 +72,10 @@ impl Engine {
             sending: Sending::default(),
             staging: StagingPlace::default(),
             structure: Mutex::new(()),
+            rewrite: Mutex::new(()),
+            // Until it was looked.
+            keys_pending: AtomicBool::new(true),
+            stopping: AtomicBool::new(false),
         }
     }
 
@@ -134,6 +144,24 @@ impl Engine {
 
     pub(crate) fn structure(&self) -> MutexGuard<'_, ()> {
         self.structure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until no instance is compacted for a rewrite, and keeps it so.
+    pub(crate) fn rewrite_turn(&self) -> MutexGuard<'_, ()> {
+        self.rewrite.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether rewrites are ended because the member stops.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Ends rewrites of databases that are under way, and begins none any more.
+    pub(crate) fn end_rewrites(&self) {
+        self.stopping.store(true, Ordering::Release);
+        for instance in self.databases().instances() {
+            end_manual_compactions(instance.db());
+        }
     }
 
     pub(crate) fn instance(&self, id: DatabaseId) -> Result<Arc<DatabaseInstance>, StorageError> {

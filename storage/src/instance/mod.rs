@@ -3,11 +3,13 @@
 mod database;
 mod keys;
 mod layout;
+pub mod live;
 pub mod opener;
 mod pinned;
+pub mod rewrite;
 
 pub use database::DatabaseInstance;
-pub use keys::{FixedKey, RingKeys};
+pub use keys::{FixedKey, NoKeys, RingKeys};
 pub use layout::{CollectionId, Key};
 pub use opener::{OpenKind, Opener};
 pub use pinned::Pinned;

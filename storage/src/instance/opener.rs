@@ -37,6 +37,9 @@ const DATABASE_MEMTABLE_BYTES: usize = 64 << 20;
 /// Memtables grow by this. RocksDB's own choice is an eighth of the memtable, up to 1 MiB, for every idle database.
 const ARENA_BLOCK_BYTES: usize = 64 << 10;
 
+/// A MANIFEST is replaced beyond this: a start reads it whole.
+pub const MANIFEST_BYTES: usize = 4 << 20;
+
 /// Unit of a read that misses the cache; a multiple of the 4 KiB that are sealed together.
 const BLOCK_BYTES: usize = 8 << 10;
 
@@ -93,8 +96,7 @@ impl Opener {
         options.set_stats_dump_period_sec(0);
         options.set_stats_persist_period_sec(0);
         options.set_max_open_files(256);
-        // A purge or a drop leaves range deletions; files that hold nothing else go soon.
-        options.set_max_manifest_file_size(4 << 20);
+        options.set_max_manifest_file_size(MANIFEST_BYTES);
         match kind {
             OpenKind::Log => {
                 options.set_write_buffer_size(LOG_MEMTABLE_BYTES);
@@ -131,9 +133,31 @@ impl Opener {
         if state == InstanceState::Absent && !create {
             return Err(StorageError::PutBack { what: format!("{instance} is missing") });
         }
+        self.remove_temporaries(dir)?;
         let mut options = self.options(kind, keys)?;
         options.create_if_missing(create);
         DB::open(&options, dir).map_err(|source| StorageError::Engine { instance, source })
+    }
+}
+
+impl Opener {
+    /// Removes what a crash left half made. RocksDB never removes a temporary OPTIONS file, and it would keep the key
+    /// that seals it from being destroyed.
+    fn remove_temporaries(&self, dir: &Path) -> Result<(), StorageError> {
+        let list = |error| StorageError::io(format!("list {}", dir.display()), error);
+        let names = match self.disk.list(dir) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            names => names.map_err(list)?,
+        };
+        for name in names {
+            let path = dir.join(name);
+            if path.extension().is_some_and(|extension| extension == "dbtmp") {
+                self.disk
+                    .remove(&path)
+                    .map_err(|error| StorageError::io(format!("remove {}", path.display()), error))?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -141,7 +165,7 @@ impl Opener {
 pub fn instance_name(dir: &Path) -> String {
     let parts: Vec<_> = dir.iter().rev().take(2).map(|part| part.to_string_lossy().into_owned()).collect();
     match parts.as_slice() {
-        [last, ..] if last == "raft" => "raft".to_owned(),
+        [last, ..] if last == "raft" || last.starts_with("raft-") => "raft".to_owned(),
         [last, parent, ..] => format!("data/{parent}/{last}"),
         _ => dir.display().to_string(),
     }

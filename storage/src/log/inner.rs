@@ -26,6 +26,8 @@ pub struct Inner {
     pub(super) flushed_end: watch::Sender<u64>,
     /// Entries before this index have to go soon, whoever still reads them; 0 for none.
     pub(super) purge_wanted: AtomicU64,
+    /// The same, because they name a database that was dropped.
+    pub(super) shredding_wanted: AtomicU64,
     pub(super) failed: AtomicBool,
     pub(super) failure: watch::Sender<Option<String>>,
     pub(super) peers: PeerMemory,

@@ -7,6 +7,7 @@
 //! "mc"                  StoredLogId: committed
 //! "mp"                  StoredLogId: purged; "mt": its total (8, BE)
 //! "mm"                  RecordStoredMembership: the last that was applied
+//! "ms"                  StoredLogId: drops of databases through this index are shredded; its term means nothing
 //! "mv"                  StoredVote
 //! ```
 //!
@@ -24,6 +25,8 @@ impl LogKey {
     pub const PURGED: &'static [u8] = b"mp";
     /// The running total at the purged log id.
     pub const PURGED_TOTAL: &'static [u8] = b"mt";
+    /// The index through which drops of databases are shredded.
+    pub const SHREDDED: &'static [u8] = b"ms";
     /// The last membership that was applied.
     pub const MEMBERSHIP: &'static [u8] = b"mm";
     /// The first key after all entries.

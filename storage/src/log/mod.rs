@@ -17,6 +17,7 @@ mod layout;
 mod peer_memory;
 mod raft_storage;
 mod reader;
+mod rewrite;
 mod state;
 mod store;
 mod sync_thread;

@@ -28,6 +28,8 @@ pub(super) struct State {
     pub(super) total: u64,
     /// One more than the index that the checkpoint record says is in database files.
     pub(super) checkpoint_end: u64,
+    /// One more than the index through which drops of databases are shredded.
+    pub(super) shredded_end: u64,
     pub(super) membership: Option<StoredMembership>,
     pub(super) durability: Durability,
 }
@@ -62,6 +64,7 @@ impl State {
             last,
             total,
             checkpoint_end,
+            shredded_end: end(read_log_id(db, LogKey::SHREDDED)?),
             membership,
             durability: Durability::new(last),
         })

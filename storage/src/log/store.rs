@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -27,7 +28,8 @@ use super::{
 use crate::{
     StorageOptions,
     error::StorageError,
-    instance::{OpenKind, Opener, RingKeys},
+    instance::{OpenKind, Opener, RingKeys, opener::remove_tree},
+    options::RAFT_DIR,
     raft::{Entry, LogId, StoredMembership, Vote, wire},
 };
 
@@ -45,7 +47,8 @@ struct Syncing {
 }
 
 impl LogStore {
-    /// Opens the log in `raft/` of the data directory, or makes it.
+    /// Opens the log in its live directory, or makes it. Directories of other generations of it, which a crash in the
+    /// middle of a change of form has left, are removed.
     ///
     /// # Errors
     /// The files are damaged or sealed under other keys, or the disk fails.
@@ -55,7 +58,9 @@ impl LogStore {
             keyring.encryption_enabled(),
         );
         let keys = Arc::new(RingKeys::new(keyring.clone(), KeyOwner::Raft));
-        let db = opener.open(OpenKind::Log, &options.raft_dir(), keys, true)?;
+        let dir = options.raft_dir(keyring.raft_generation());
+        remove_other_logs(options, &dir)?;
+        let db = opener.open(OpenKind::Log, &dir, keys, true)?;
         let state = State::read(&db, keyring.generation().0)?;
         let peers = read_peers(&db)?;
         let flushed = end(state.last);
@@ -64,6 +69,7 @@ impl LogStore {
             state: Mutex::new(state),
             flushed_end: watch::Sender::new(flushed),
             purge_wanted: AtomicU64::new(0),
+            shredding_wanted: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             failure: watch::Sender::new(None),
             peers: PeerMemory::new(peers),
@@ -240,15 +246,27 @@ impl LogStore {
         self.inner.state().checkpoint_end
     }
 
-    /// Entries before this index have to go, because the log has grown far beyond its bound: a peer that is still sent
-    /// them is so slow that it keeps the log from being purged, and gets a snapshot instead. 0 for none.
+    /// Entries before this index have to go, because the log has grown far beyond its bound or because they name a
+    /// database that was dropped a while ago: a peer that is still sent them is so slow that it keeps the log from being
+    /// purged, and gets a snapshot instead. 0 for none.
     pub fn purge_wanted(&self) -> u64 {
-        self.inner.purge_wanted.load(Ordering::Relaxed)
+        let inner = &self.inner;
+        inner.purge_wanted.load(Ordering::Relaxed).max(inner.shredding_wanted.load(Ordering::Relaxed))
     }
 
     /// Says which entries have to go.
     pub(crate) fn want_purge(&self, before: u64) {
         self.inner.purge_wanted.store(before, Ordering::Relaxed);
+    }
+
+    /// Says which entries have to go because of dropped databases.
+    pub(crate) fn want_shredding(&self, before: u64) {
+        self.inner.shredding_wanted.store(before, Ordering::Relaxed);
+    }
+
+    /// Walks over every record of the log's instance.
+    pub(crate) fn iterate(&self) -> rocksdb::DBRawIterator<'_> {
+        self.inner.db.raw_iterator()
     }
 
     /// Removes the records of all generations but `live`.
@@ -333,6 +351,33 @@ impl LogStore {
         self.enqueue(Waiter::Task(sender))?;
         receiver.await.map_err(io::Error::other)?
     }
+}
+
+/// Removes directories of logs that are not live.
+fn remove_other_logs(options: &StorageOptions, live: &Path) -> Result<(), StorageError> {
+    let disk = &*options.disk;
+    let names = match disk.list(&options.data_dir) {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            return Err(StorageError::io(format!("list {}", options.data_dir.display()), error));
+        }
+    };
+    for name in names {
+        let text = name.to_string_lossy();
+        let is_log = text
+            .strip_prefix(RAFT_DIR)
+            .is_some_and(|rest| rest.is_empty() || rest.strip_prefix('-').is_some_and(is_number));
+        let dir = options.data_dir.join(&name);
+        if is_log && dir != live {
+            remove_tree(disk, &dir)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl Drop for Syncing {

@@ -53,7 +53,8 @@ impl Engine {
         for instance in replaced.instances() {
             instance.close();
         }
-        // RocksDB looks at its files once more when it closes: they must still be there.
+        // RocksDB looks at its files once more when it closes: they must still be there. A rewrite ends with the close.
+        drop(self.rewrite_turn());
         drop(replaced);
         self.log.use_checkpoint(&record);
         self.set_checkpoint(last.index);

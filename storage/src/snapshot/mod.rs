@@ -16,6 +16,7 @@ mod staged;
 mod staging_place;
 mod view;
 
+pub use digest::DatabaseDigest;
 pub use receiver::SnapshotReceiver;
 pub use sending::Sending;
 pub use source::SnapshotSource;

@@ -15,7 +15,7 @@ use super::{SnapshotSource, StagedGeneration, digest::DatabaseDigest};
 use crate::{
     engine::{ADMIN, Engine, FEATURE, database_dir, stored_membership},
     error::StorageError,
-    instance::{DatabaseInstance, FixedKey, OpenKind, opener::remove_tree},
+    instance::{DatabaseInstance, FixedKey, NoKeys, OpenKind, opener::remove_tree},
     raft::{Snapshot, SnapshotMeta, Vote, wire},
     sealed_fs::KeySource,
 };
@@ -180,17 +180,5 @@ fn key_source(key: &StagedKey) -> Arc<dyn KeySource> {
     match key.key() {
         Some(key) => Arc::new(FixedKey::new(&key)),
         None => Arc::new(NoKeys),
-    }
-}
-
-struct NoKeys;
-
-impl KeySource for NoKeys {
-    fn current(&self) -> Option<Arc<crate::sealed_fs::SealingKey>> {
-        None
-    }
-
-    fn version(&self, _: u32) -> Option<Arc<crate::sealed_fs::SealingKey>> {
-        None
     }
 }

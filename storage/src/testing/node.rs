@@ -32,7 +32,7 @@ pub struct TestNode {
 const CLUSTER: &str = "6a4d2f0e-5b1c-4e7a-9f3d-2c8b7a6e5d4c";
 
 /// A CMK in a directory that behaves like KMS.
-fn kms(dir: &Path) -> (LocalKms, KeyArn, Region) {
+pub fn kms(dir: &Path) -> (LocalKms, KeyArn, Region) {
     let kms_dir = dir.join("kms");
     let admin = LocalKmsAdmin::new(&kms_dir);
     let region = Region::parse("eu-central-1").unwrap();
@@ -59,6 +59,16 @@ pub fn keyring(dir: &Path, id: u64) -> Keyring {
             }
         }
     })
+}
+
+/// Opens or makes the keystore of member `id` in `dir`, without encryption.
+pub fn plain_keyring(dir: &Path, id: u64) -> Keyring {
+    let (cluster, member) = (ClusterId::parse(CLUSTER).unwrap(), MemberId(id));
+    let path = dir.join(format!("member-{id}/keyring/keystore.json"));
+    match Keyring::open_plain(&path, &cluster, member).unwrap() {
+        Some(keyring) => keyring,
+        None => Keyring::create_plain(&path, cluster, member).unwrap(),
+    }
 }
 
 impl TestNode {

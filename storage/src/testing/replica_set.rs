@@ -21,11 +21,14 @@ use openraft::{
     },
 };
 
+use tokio::{sync::watch, task::JoinHandle};
+
 use super::{TestNode, conformance::carry_over, node::keyring};
 use crate::{
     SnapshotSource, StateMachine, StorageOptions,
     engine::Engine,
     raft::{Proposal, Raft, Snapshot, TypeConfig, Vote},
+    rotation::KeyUpkeep,
     sealed_fs::sim::SimDisk,
 };
 
@@ -46,6 +49,7 @@ pub struct ReplicaSet {
     pub members: BTreeMap<u64, Running>,
     disks: BTreeMap<u64, SimDisk>,
     peers: Peers,
+    upkeep: BTreeMap<u64, (watch::Sender<bool>, JoinHandle<()>)>,
 }
 
 impl ReplicaSet {
@@ -56,6 +60,7 @@ impl ReplicaSet {
             members: BTreeMap::new(),
             disks: (1..=3).map(|id| (id, SimDisk::new(1 << 30))).collect(),
             peers: Peers::default(),
+            upkeep: BTreeMap::new(),
         };
         for id in 1..=3 {
             set.open(id).await;
@@ -89,6 +94,24 @@ impl ReplicaSet {
         self.members.insert(id, Running { node, raft });
     }
 
+    /// Has the members that are not looked after yet look after their keys.
+    pub fn look_after_keys(&mut self, patience: Duration) {
+        for (id, Running { node, raft }) in &self.members {
+            self.upkeep.entry(*id).or_insert_with(|| {
+                let (stop, stopped) = watch::channel(false);
+                let (engine, log) = (node.engine.clone(), node.log.clone());
+                (stop, KeyUpkeep::spawn_with(engine, log, raft.clone(), stopped, patience))
+            });
+        }
+    }
+
+    async fn end_upkeep(&mut self, id: u64) {
+        if let Some((stop, task)) = self.upkeep.remove(&id) {
+            drop(stop);
+            task.await.unwrap();
+        }
+    }
+
     /// Cuts the power under a member after `operations` more operations of its disk.
     pub fn cut_power_after(&self, id: u64, operations: u64) {
         let disk = &self.disks[&id];
@@ -103,6 +126,7 @@ impl ReplicaSet {
     /// Takes the power now, and starts the member again on what is found.
     pub async fn restart_after_power_loss(&mut self, id: u64, seed: u64) {
         self.peers.lock().unwrap().remove(&id);
+        self.end_upkeep(id).await;
         let found = self.disks[&id].power_loss(seed);
         let Running { node, raft } = self.members.remove(&id).unwrap();
         // A member whose disk has failed may end with that error; ended it is.
@@ -164,6 +188,9 @@ impl ReplicaSet {
 
     /// Ends all members.
     pub async fn stop(mut self) {
+        for id in 1..=3 {
+            self.end_upkeep(id).await;
+        }
         for member in std::mem::take(&mut self.members).into_values() {
             member.raft.shutdown().await.unwrap();
             member.node.crash();

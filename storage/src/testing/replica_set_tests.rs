@@ -1,13 +1,13 @@
 //! Power loss under members of a replica set, under load.
 
 use bson::doc;
-use coffer_keyring::DatabaseId;
+use coffer_keyring::{DatabaseId, KeyOwner};
 use coffer_proto::internal::v1::command::Action;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    commands::{create_database, find, insert, update, with_retry},
+    commands::{create_database, drop_database, find, insert, update, with_retry},
     replica_set::ReplicaSet,
 };
 use crate::raft::Proposal;
@@ -108,5 +108,74 @@ async fn a_leader_that_lost_committed_entries_does_not_lead_on() {
             .collect();
         assert!(hashes.iter().all(|hash| *hash == hashes[0]), "round {round}: the members differ");
     }
+    set.stop().await;
+}
+
+/// Databases are dropped and the keys of another are rotated while it is written: every member shreds the drops and
+/// destroys the old keys, and all of them hold the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn drops_are_shredded_and_keys_rotated_under_load_on_every_member() {
+    let mut set = ReplicaSet::start().await;
+    let db = set.write(&with_retry(create_database("shop"), 1, 1, 0, 0)).await.database_id;
+    set.look_after_keys(std::time::Duration::from_secs(2));
+    let mut sequence = 1;
+    let mut drops = Vec::new();
+    for round in 0..3u64 {
+        let gone = set.write(&with_retry(create_database("gone"), 2, 2 * round + 1, 0, 0)).await.database_id;
+        for n in 0..20 {
+            sequence += 1;
+            let id = format!("{round}-{n}");
+            set.write(&with_retry(insert(db, "c", &[doc! {"_id": &id}]), 1, sequence, 0, 0)).await;
+            set.write(&with_retry(insert(gone, "c", &[doc! {"_id": id}]), 3, sequence, 0, 0)).await;
+        }
+        set.converge().await;
+        for member in set.members.values() {
+            member.node.engine.rotate_database_key(DatabaseId(db), round + 1).unwrap();
+        }
+        let dropped = set.write(&with_retry(drop_database("gone", gone), 2, 2 * round + 2, 0, 0)).await;
+        drops.push(dropped.applied_index);
+        // A member that is away keeps nobody from shredding for longer than the patience.
+        if round == 1 {
+            let follower = (1..=3).find(|id| Some(*id) != set.leader()).unwrap();
+            set.restart_after_power_loss(follower, round).await;
+            set.look_after_keys(std::time::Duration::from_secs(2));
+        }
+    }
+    let patience = tokio::time::Instant::now() + std::time::Duration::from_secs(120);
+    loop {
+        let done = set.members.values().all(|member| {
+            let engine = &member.node.engine;
+            let shredded: Vec<_> = engine
+                .shred_states()
+                .iter()
+                .filter(|drop| drop.shredded)
+                .map(|drop| drop.log_index)
+                .collect();
+            // A member that got a snapshot has forgotten the drops that it never applied.
+            let shred = drops.iter().all(|index| {
+                shredded.contains(index) || engine.shred_states().iter().all(|drop| drop.log_index != *index)
+            });
+            let owners = [KeyOwner::Raft, KeyOwner::Database(DatabaseId(db))];
+            shred && owners.iter().all(|owner| member.node.keyring.versions(*owner).len() == 1)
+        });
+        if done {
+            break;
+        }
+        let states: Vec<_> = set.members.values().map(|m| m.node.engine.shred_states()).collect();
+        assert!(tokio::time::Instant::now() < patience, "not shredded: {states:?}");
+        sequence += 1;
+        set.write(&with_retry(insert(db, "c", &[doc! {"_id": sequence as i64}]), 1, sequence, 0, 0)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    set.converge().await;
+    let mut hashes = Vec::new();
+    for member in set.members.values() {
+        let engine = &member.node.engine;
+        assert!(member.node.log.failed().borrow().is_none());
+        hashes.push(engine.state_hash(DatabaseId(db), None).unwrap().collections);
+        let progress = engine.database_key_progress(DatabaseId(db)).unwrap();
+        assert_eq!((progress.percent, progress.versions_in_use.len()), (100, 1));
+    }
+    assert!(hashes.iter().all(|hash| *hash == hashes[0]));
     set.stop().await;
 }

@@ -86,6 +86,8 @@ impl Engine {
             if let Some(instance) = instance {
                 instance.close();
             }
+            // A rewrite of its files ends with the close; RocksDB must be done with them before they go.
+            drop(self.rewrite_turn());
             self.keyring.drop_database(id, log_id.index)?;
             remove_tree(&**self.opener.disk(), &dir)?;
         }
