@@ -3,7 +3,8 @@
 //! Rooms: [`config`] reads what the operator wrote; `boot` takes a member from its arguments to serving, step by step, and
 //! `life` from there to its exit; [`member`] is what the services see of it; [`key`] is the
 //! customer's key as it is used here; [`alerts`] is what a person should know; [`raft`] carries Raft between members;
-//! [`services`] answers clients; `server` puts them on one port; `key_watch` watches the customer's key.
+//! [`services`] answers clients; `server` puts them on one port; `key_watch` watches the customer's key; [`key_settings`] is
+//! what its owner set about it.
 //!
 //! Invariant: nothing of a document, no name of a database, collection or field, and no key reaches a log, a metric or a
 //! panic message.
@@ -20,6 +21,7 @@ mod help;
 mod incoming;
 pub mod init_config;
 pub mod key;
+pub mod key_settings;
 mod key_watch;
 mod key_work;
 mod life;

@@ -8,7 +8,9 @@ use coffer_keyring::kms::aws::{AssumeRole, AwsKmsConfig, AwsTimeouts};
 use coffer_keyring::kms::{KeyArn, Region};
 use serde::{Deserialize, Serialize};
 
+use super::rotation::note;
 use super::{Problems, Span};
+use crate::key_settings::{MAX_REGIONS, Role};
 
 /// Who holds the customer's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +38,8 @@ impl Provider {
 pub struct EncryptionSection {
     /// Whether files are sealed. Off is for comparison only: everything is then readable on disk.
     pub enabled: bool,
+    /// Whether the replica set may have this member rebuild its data in the clear.
+    pub allow_off: bool,
     /// `aws`, or `local`: a directory that behaves like KMS and protects nothing, for development and tests.
     pub provider: Provider,
     /// The full ARN of the customer's symmetric key; an alias is refused, it can be pointed at another key.
@@ -64,6 +68,7 @@ impl Default for EncryptionSection {
     fn default() -> Self {
         Self {
             enabled: true,
+            allow_off: false,
             provider: Provider::Aws,
             cmk_arn: String::new(),
             regions: Vec::new(),
@@ -171,6 +176,11 @@ impl EncryptionSection {
         }
         let twice = self.regions.iter().enumerate().any(|(at, region)| self.regions[..at].contains(region));
         problems.unless(!twice, "encryption.regions", "a Region is there twice");
+        problems.unless(
+            self.regions.len() <= MAX_REGIONS,
+            "encryption.regions",
+            format_args!("at most {MAX_REGIONS} Regions are taken"),
+        );
     }
 
     fn check_local(&self, problems: &mut Problems) {
@@ -198,6 +208,11 @@ impl EncryptionSection {
             "encryption.external_id",
             "it is given when a role is assumed: set encryption.role_arn too",
         );
+        let mut findings = Vec::new();
+        if !self.role_arn.is_empty() {
+            Role::parse(&self.role_arn, &self.external_id, &mut findings);
+        }
+        note(problems, "encryption.role_arn", findings);
         let regions = self.region_list();
         for region in self.endpoints.keys() {
             problems.unless(

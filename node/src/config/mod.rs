@@ -7,6 +7,7 @@
 //! - A relative path in a file is from the directory of that file; one from elsewhere is from the working directory.
 //! - There are no secrets in it: credentials come from where AWS's libraries look for them.
 
+mod alerts;
 mod cluster;
 mod encryption;
 mod error;
@@ -18,6 +19,7 @@ mod log;
 mod metrics;
 mod problems;
 mod raft;
+mod rotation;
 mod size;
 mod span;
 mod stop;
@@ -26,8 +28,10 @@ mod unknown;
 
 use std::path::Path;
 
+use coffer_proto::v1;
 use serde::{Deserialize, Serialize};
 
+pub use alerts::AlertsSection;
 pub use cluster::{ClusterSection, MemberAddress};
 pub use encryption::{EncryptionSection, Provider};
 pub use error::ConfigError;
@@ -38,10 +42,13 @@ pub use log::{LogFormat, LogLevel, LogSection};
 pub use metrics::MetricsSection;
 pub use problems::Problems;
 pub use raft::RaftSection;
+pub use rotation::RotationSection;
 pub use size::{Size, SizeError};
 pub use span::{Span, SpanError};
 pub use stop::StopSection;
 pub use storage::StorageSection;
+
+use crate::key_settings::KeySettings;
 
 /// Everything that a member is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +64,10 @@ pub struct Config {
     pub encryption: EncryptionSection,
     /// How the customer's key is watched.
     pub health: HealthSection,
+    /// When master keys are rotated.
+    pub rotation: RotationSection,
+    /// What a person is told of.
+    pub alerts: AlertsSection,
     /// The clocks of the replica set.
     pub raft: RaftSection,
     /// How much this member takes on at once.
@@ -106,11 +117,30 @@ impl Config {
         self.storage.check(&mut problems);
         self.encryption.check(&mut problems);
         self.health.check(&mut problems);
+        self.rotation.check(&mut problems);
+        self.alerts.check(&mut problems);
         self.raft.check(&mut problems);
         self.limits.check(&mut problems);
         self.stop.check(&mut problems);
         self.metrics.check(&self.listen, &mut problems);
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
+    }
+
+    /// The settings of the customer's key with which a new replica set begins, as version 0; `None` with encryption off.
+    pub fn key_settings(&self) -> Option<KeySettings> {
+        let encryption = &self.encryption;
+        let settings = v1::KmsSettings {
+            version: 0,
+            cmk_arn: encryption.cmk_arn.clone(),
+            regions: encryption.regions.clone(),
+            role_arn: encryption.role_arn.clone(),
+            external_id: encryption.external_id.clone(),
+            rotation: self.rotation.policy().ok(),
+            alerts: Some(self.alerts.policy()),
+            changed: String::new(),
+        };
+        // What was checked is valid.
+        encryption.enabled.then(|| KeySettings::parse(&settings, 0).ok()).flatten()
     }
 
     /// `host:port` to listen on.
