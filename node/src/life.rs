@@ -24,7 +24,7 @@ use crate::key::KeyAccess;
 use crate::member::{Limits, Member, MemberIdentity, MemberState};
 use crate::services::{HandOverError, hand_over};
 use crate::signals::Signals;
-use crate::{key_watch, metrics, server};
+use crate::{key_settings, key_watch, metrics, server};
 
 type Server = JoinHandle<Result<(), tonic::transport::Error>>;
 
@@ -172,6 +172,7 @@ async fn serve(
     stop: &mut Stop,
 ) -> Ended {
     let Running { raft, engine, log, checkpointer } = running;
+    tokio::spawn(key_settings::follow(member.clone(), config.key_settings()));
     let end = tokio::select! {
         never = attend(member, &raft, &config.cluster) => match never {},
         () = stopped(stop) => End::Asked,

@@ -35,7 +35,7 @@ impl Default for RotationSection {
             window_weekdays: Vec::new(),
             window_start: "00:00".to_owned(),
             window_duration: Span::secs(0),
-            max_deferral_days: 7,
+            max_deferral_days: 14,
         }
     }
 }

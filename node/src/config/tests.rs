@@ -142,7 +142,7 @@ fn unknown_keys_are_refused_and_the_nearest_is_named() {
         ("[storage]\ncmk_arn = \"x\"", "did you mean `encryption.cmk_arn`?"),
         ("data_dir = \"x\"", "did you mean `storage.data_dir`?"),
         ("[storage]\nzebra = 1", "`storage.zebra` is not an option"),
-        ("[zebra]\nstripes = 1", "there are cluster"),
+        ("[zebra]\nstripes = 1", "there are alerts, cluster"),
         ("[cluster]\nmembers = [{ id = 1, adress = \"a:1\" }]", "adress"),
     ] {
         let found = error(text);
@@ -258,6 +258,11 @@ fn values_that_do_not_fit_together_are_refused() {
         ("encryption.provider", "aws", "local_dir"),
         ("encryption.local_dir", "", "dev-kms"),
         ("encryption.connect_timeout", "3s", "this order"),
+        ("rotation.master_key_days", "91", "1 to 90"),
+        ("rotation.window_start", "25:00", "HH:MM"),
+        ("rotation.window_weekdays", "['someday']", "monday"),
+        ("rotation.max_deferral_days", "31", "at most 30"),
+        ("alerts.cmk_age_days", "0", "alerts: "),
     ] {
         let found = load_with(&sample(), &[], &[(key, value)]).unwrap_err().to_string();
         assert!(found.contains(wanted), "{key} = {value}: {found}");
@@ -298,7 +303,7 @@ fn aws_is_reached_over_tls_and_as_the_role_says() {
         load_with(&sample(), &[], &all)
     };
     let role = "arn:aws:iam::111122223333:role/coffer";
-    let config = aws(&[("encryption.role_arn", role), ("encryption.external_id", "x")]).unwrap();
+    let config = aws(&[("encryption.role_arn", role), ("encryption.external_id", "mine")]).unwrap();
     let reached = config.encryption.aws(config.cluster.member_id());
     assert_eq!(reached.assume_role.unwrap().session_name, "coffer-member-1");
     let endpoints = [("encryption.endpoints.eu-central-1", "https://vpce.example")];
@@ -312,4 +317,28 @@ fn aws_is_reached_over_tls_and_as_the_role_says() {
         let found = aws(&[set]).unwrap_err().to_string();
         assert!(found.contains(wanted), "{set:?}: {found}");
     }
+}
+
+#[test]
+fn a_new_replica_set_begins_with_the_settings_of_its_configuration() {
+    let set = [
+        ("encryption.regions", "['eu-west-1', 'eu-central-1']"),
+        ("rotation.master_key_days", "30"),
+        ("rotation.window_weekdays", "['sat', 'sunday']"),
+        ("rotation.window_start", "02:30"),
+        ("rotation.window_duration", "24h"),
+        ("alerts.cmk_age", "false"),
+    ];
+    let config = load_with(&sample(), &[], &set).unwrap();
+    let settings = config.key_settings().unwrap();
+    assert_eq!((settings.version(), settings.cmk().to_string().as_str()), (0, ARN));
+    assert_eq!(settings.home().as_str(), "eu-west-1");
+    let public = settings.to_public();
+    let window = public.rotation.as_ref().and_then(|rotation| rotation.window.clone()).unwrap();
+    assert_eq!((window.weekdays, window.start_minute, window.duration_minutes), (vec![6, 7], 150, 1440));
+    assert_eq!((settings.rotation().master_key_days, settings.alerts().cmk_age), (30, false));
+    // Whatever is a valid configuration gives settings.
+    assert!(load(&sample()).unwrap().key_settings().is_some());
+    let off = load_with(&sample(), &[], &[("encryption.enabled", "false")]).unwrap();
+    assert_eq!(off.key_settings(), None);
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use coffer_keyring::kms;
 use coffer_proto::{internal::v1 as internal, v1};
 
 /// Longest text of one finding, in characters: it may quote what a service said.
@@ -78,6 +79,20 @@ impl From<Finding> for internal::KmsProblem {
     fn from(finding: Finding) -> Self {
         let Finding { region, help_code, error_code, problem, warning } = finding;
         Self { region, help_code, error_code, problem, warning }
+    }
+}
+
+/// What was found when KMS was asked.
+impl From<kms::Finding> for Finding {
+    fn from(finding: kms::Finding) -> Self {
+        let kms::Finding { region, help_code, error_code, problem, warning } = finding;
+        Self {
+            region: region.map(|region| region.to_string()).unwrap_or_default(),
+            help_code: help_code.to_owned(),
+            error_code,
+            problem: cut(problem),
+            warning,
+        }
     }
 }
 

@@ -4,20 +4,26 @@ use std::sync::Arc;
 
 use coffer_proto::internal::v1 as pb;
 use coffer_proto::internal::v1::members_server::Members;
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
+use crate::key_settings::check_kms;
 use crate::member::Member;
 use crate::raft::admit;
 
 /// The service `coffer.internal.v1.Members` of a member. Each call is a function of the room that it belongs to.
 pub struct MembersService {
     member: Arc<Member>,
+    checks: Semaphore,
 }
+
+/// Settings that are tried at once. A leader tries one change after the other, so a second one is another leader's.
+const MAX_CHECKS: usize = 2;
 
 impl MembersService {
     /// The service of `member`.
     pub fn new(member: Arc<Member>) -> Self {
-        Self { member }
+        Self { member, checks: Semaphore::new(MAX_CHECKS) }
     }
 }
 
@@ -44,7 +50,11 @@ impl Members for MembersService {
         request: Request<pb::CheckKmsRequest>,
     ) -> Result<Response<pb::CheckKmsResponse>, Status> {
         let _from = admit(&self.member, &request)?;
-        Err(Status::unimplemented("CheckKms"))
+        let busy = |_| Status::resource_exhausted("this member tries other settings already");
+        let _place = self.checks.try_acquire().map_err(busy)?;
+        let found = check_kms(&self.member, request.get_ref()).await;
+        let problems = found.into_iter().map(pb::KmsProblem::from).collect();
+        Ok(Response::new(pb::CheckKmsResponse { problems }))
     }
 
     async fn report_keys(

@@ -32,11 +32,13 @@ mod write;
 
 pub use admin::AdminService;
 pub(crate) use admin::{HandOverError, hand_over};
-pub(crate) use command::{now_ms, propose_system};
+pub(crate) use command::{detached, now_ms, propose_system};
 pub use context::Context;
+pub(crate) use deadline::Deadline;
 pub use documents::DocumentsService;
 pub use error::{LeaderHint, ServiceError, Uncertainty};
 pub use key_admin::KeyAdminService;
+pub(crate) use linearize::linearize;
 pub use refusal::{Refusal, RefusalKind};
 pub(crate) use write::refuse_unless_leader;
 

@@ -5,24 +5,49 @@ use std::sync::Arc;
 use coffer_proto::v1::{self, key_admin_server::KeyAdmin};
 use tonic::{Request, Response, Status};
 
-use super::{deadline::Deadline, error::ServiceError, request_metrics::observed};
+use super::{
+    command::detached, deadline::Deadline, error::ServiceError, gate::Gate, request_metrics::observed,
+};
 use crate::alerts;
+use crate::key_settings;
 use crate::member::Member;
+
+/// Changes of the settings that wait for the one that is under way; each has every member ask KMS.
+const MAX_QUEUED_CHANGES: usize = 8;
 
 /// Answers those who look after keys. Each call is a function of the room that it belongs to.
 pub struct KeyAdminService {
     member: Arc<Member>,
+    /// Changes of the settings, one after the other.
+    changes: Gate,
 }
 
 impl KeyAdminService {
     /// The service of `member`.
     pub fn new(member: Arc<Member>) -> Self {
-        Self { member }
+        Self { member, changes: Gate::new("settings_changes", 1, MAX_QUEUED_CHANGES) }
     }
 
-    #[allow(dead_code)]
     fn deadline<T>(&self, request: &Request<T>) -> Result<Deadline, ServiceError> {
         Ok(Deadline::of(request.metadata(), self.member.limits())?)
+    }
+}
+
+impl KeyAdminService {
+    /// Makes a change alone, and to its end, also where its client goes away.
+    async fn change_settings(
+        &self,
+        request: Request<v1::KmsChangeRequest>,
+    ) -> Result<v1::KmsChangeResponse, ServiceError> {
+        let deadline = self.deadline(&request)?;
+        let serving = self.member.serving()?;
+        let place = self.changes.enter(0, &deadline).await?;
+        let (member, request) = (self.member.clone(), request.into_inner());
+        detached(async move {
+            let _place = place;
+            key_settings::change(&member, &serving, request, &deadline).await
+        })
+        .await
     }
 }
 
@@ -32,14 +57,14 @@ impl KeyAdmin for KeyAdminService {
         &self,
         _request: Request<v1::KmsShowRequest>,
     ) -> Result<Response<v1::KmsShowResponse>, Status> {
-        Err(Status::unimplemented("KmsShow"))
+        observed("KmsShow", async { Ok(key_settings::show(&self.member)) }).await
     }
 
     async fn kms_change(
         &self,
-        _request: Request<v1::KmsChangeRequest>,
+        request: Request<v1::KmsChangeRequest>,
     ) -> Result<Response<v1::KmsChangeResponse>, Status> {
-        Err(Status::unimplemented("KmsChange"))
+        observed("KmsChange", self.change_settings(request)).await
     }
 
     async fn kms_override(

@@ -9,6 +9,7 @@ mod peers;
 mod replica_set;
 mod retries;
 mod sealed;
+mod settings;
 mod snapshots;
 mod writes;
 

@@ -15,7 +15,7 @@ use coffer_keyring::{
     },
 };
 use coffer_proto::{
-    v1::{admin_client::AdminClient, documents_client::DocumentsClient},
+    v1::{admin_client::AdminClient, documents_client::DocumentsClient, key_admin_client::KeyAdminClient},
     wire::MAX_CLIENT_MESSAGE_BYTES,
 };
 use coffer_storage::{
@@ -28,7 +28,9 @@ use tonic::transport::Channel;
 
 use super::until;
 use crate::{
+    config::{self, EncryptionSection, Provider},
     key::KeyAccess,
+    key_settings,
     member::{Limits, Member, MemberIdentity, MemberState, Serving},
     raft::Network,
     server,
@@ -51,6 +53,8 @@ pub struct ReplicaSet {
     cmk: KeyArn,
     limits: Limits,
     max_log_bytes: u64,
+    /// Whether its members follow settings of the customer's key.
+    keyed: bool,
 }
 
 /// Limits that no test reaches that is not about them.
@@ -72,20 +76,57 @@ impl ReplicaSet {
         Self::start_with(3, limits(), 1 << 30).await
     }
 
+    /// Three members that follow settings of the customer's key: a multi-Region one with a replica in eu-west-1.
+    pub async fn start_keyed() -> Self {
+        let mut set = Self::new(limits(), 1 << 30, true);
+        set.kms_admin().replicate(&set.cmk, &Region::parse("eu-west-1").unwrap()).unwrap();
+        set.keyed = true;
+        set.elect(3).await;
+        set
+    }
+
     /// `count` members with these limits, whose logs are bounded by `max_log_bytes`.
     pub async fn start_with(count: u64, limits: Limits, max_log_bytes: u64) -> Self {
+        let mut set = Self::new(limits, max_log_bytes, false);
+        set.elect(count).await;
+        set
+    }
+
+    fn new(limits: Limits, max_log_bytes: u64, multi_region: bool) -> Self {
         let folder = TempDir::new().unwrap();
-        let cmk = LocalKmsAdmin::new(&folder.path().join("kms")).create(&region(), false).unwrap();
+        let cmk = LocalKmsAdmin::new(&folder.path().join("kms")).create(&region(), multi_region).unwrap();
         let cluster = ClusterId::generate();
-        let mut set = Self { cluster, members: Vec::new(), folder, cmk, limits, max_log_bytes };
+        Self { cluster, members: Vec::new(), folder, cmk, limits, max_log_bytes, keyed: false }
+    }
+
+    async fn elect(&mut self, count: u64) {
         for id in 1..=count {
-            set.add_process(id).await;
+            self.add_process(id).await;
         }
         let members: BTreeMap<u64, BasicNode> =
-            set.members.iter().map(|member| (member.id, BasicNode::new(&member.address))).collect();
-        set.members[0].raft().initialize(members).await.unwrap();
-        set.leader().await;
-        set
+            self.members.iter().map(|member| (member.id, BasicNode::new(&member.address))).collect();
+        self.members[0].raft().initialize(members).await.unwrap();
+        self.leader().await;
+    }
+
+    /// The administrator of the customer's keys.
+    pub fn kms_admin(&self) -> LocalKmsAdmin {
+        LocalKmsAdmin::new(&self.folder.path().join("kms"))
+    }
+
+    /// The customer's key.
+    pub fn cmk(&self) -> &KeyArn {
+        &self.cmk
+    }
+
+    /// The configuration of encryption on each member.
+    fn encryption(&self) -> EncryptionSection {
+        EncryptionSection {
+            provider: Provider::Local,
+            cmk_arn: self.cmk.to_string(),
+            local_dir: self.folder.path().join("kms"),
+            ..EncryptionSection::default()
+        }
     }
 
     /// Starts a member that belongs to no replica set yet.
@@ -122,8 +163,18 @@ impl ReplicaSet {
     async fn start_process(&mut self, id: u64, address: &str, keyring: Keyring) -> &TestMember {
         let folder = self.folder.path().join(id.to_string());
         let cluster = self.cluster.clone();
-        let member =
-            TestMember::start(id, address, cluster, &folder, keyring, self.limits, self.max_log_bytes).await;
+        let encryption = self.keyed.then(|| self.encryption());
+        let member = TestMember::start(
+            id,
+            address,
+            cluster,
+            &folder,
+            keyring,
+            self.limits,
+            self.max_log_bytes,
+            encryption,
+        )
+        .await;
         self.members.push(member);
         self.members.last().unwrap()
     }
@@ -132,7 +183,7 @@ impl ReplicaSet {
         LocalKms::open(&self.folder.path().join("kms")).unwrap()
     }
 
-    fn keystore(&self, id: u64) -> PathBuf {
+    pub fn keystore(&self, id: u64) -> PathBuf {
         self.folder.path().join(id.to_string()).join("keyring").join("keystore.json")
     }
 
@@ -187,6 +238,7 @@ impl ReplicaSet {
 }
 
 impl TestMember {
+    #[allow(clippy::too_many_arguments)] // one place calls it
     async fn start(
         id: u64,
         address: &str,
@@ -195,12 +247,17 @@ impl TestMember {
         keyring: Keyring,
         limits: Limits,
         max_log_bytes: u64,
+        encryption: Option<EncryptionSection>,
     ) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let identity =
             MemberIdentity { cluster_id: cluster, member_id: MemberId(id), address: address.clone() };
-        let member = Member::new(identity, limits, KeyAccess::off());
+        let key = match &encryption {
+            Some(encryption) => KeyAccess::new(encryption, MemberId(id)).unwrap(),
+            None => KeyAccess::off(),
+        };
+        let member = Member::new(identity, limits, key);
         let mut options = StorageOptions::new(folder);
         options.max_log_bytes = max_log_bytes;
         let log = LogStore::open(&options, &keyring).unwrap();
@@ -214,6 +271,10 @@ impl TestMember {
         raft.run();
         let checkpointer = Checkpointer::spawn(engine.clone(), log.clone(), raft.clone());
         member.serve(Serving { raft, engine, log, keyring, since: std::time::Instant::now() });
+        if let Some(encryption) = encryption {
+            let seed = config::Config { encryption, ..config::Config::default() }.key_settings();
+            tokio::spawn(key_settings::follow(member.clone(), seed));
+        }
         Self { id, address, member, checkpointer, server }
     }
 
@@ -243,6 +304,10 @@ impl TestMember {
 
     pub fn admin(&self) -> AdminClient<Channel> {
         AdminClient::new(self.channel())
+    }
+
+    pub fn key_admin(&self) -> KeyAdminClient<Channel> {
+        KeyAdminClient::new(self.channel())
     }
 
     fn channel(&self) -> Channel {
