@@ -6,7 +6,6 @@
 //! - A denial that is neither confirmed nor cleared, anywhere, keeps key, Regions and role as they are.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use coffer_proto::internal::v1::{CheckKmsRequest, SettingsRecord};

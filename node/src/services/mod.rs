@@ -32,7 +32,7 @@ mod write;
 
 pub use admin::AdminService;
 pub(crate) use admin::{HandOverError, hand_over};
-pub(crate) use command::{detached, now_ms, propose_system};
+pub(crate) use command::{now_ms, propose_system};
 pub use context::Context;
 pub(crate) use deadline::Deadline;
 pub use documents::DocumentsService;
