@@ -127,24 +127,17 @@ impl AuditLog {
     /// # Errors
     /// When the files cannot be read; what does not fit is in the report.
     pub fn verify(&self, remembered: &[AuditHead]) -> Result<AuditReport, AuditError> {
-        let mut tries = 0;
-        loop {
-            let (key, head, end, oldest) = {
-                let state = self.state();
-                let end = state.segments.back().copied().unwrap_or((0, 0));
-                (state.key.clone(), state.head, end, state.segments.front().copied())
-            };
-            // What this process wrote is remembered too.
-            let remembered: Vec<_> = remembered.iter().copied().chain([head]).collect();
-            let report = verify_through(&self.dir, key.as_ref(), &remembered, Some(end))?;
-            let dropped =
-                self.state().segments.front().map(|(number, _)| *number) != oldest.map(|(number, _)| number);
-            tries += 1;
-            // A segment that was dropped while it was read would look like one that somebody took away.
-            if !dropped || tries == 3 {
-                return Ok(report);
-            }
+        let state = self.state();
+        let snapshot = Snapshot::of(&state, remembered);
+        drop(state);
+        let report = snapshot.verify(&self.dir)?;
+        let state = self.state();
+        if state.segments.front().map(|(number, _)| *number) == snapshot.oldest {
+            return Ok(report);
         }
+        // A segment that was dropped while it was read looks like one that somebody took away: once more, while nobody
+        // writes.
+        Snapshot::of(&state, remembered).verify(&self.dir)
     }
 
     fn append_all(&self, state: &mut State, event: AuditEvent) -> Result<(), AuditError> {
@@ -240,6 +233,31 @@ impl AuditLog {
             state.broken = true;
             state
         })
+    }
+}
+
+/// What is known of a log at one moment.
+struct Snapshot {
+    key: Option<AuditKey>,
+    /// What others remember, and what this process wrote.
+    remembered: Vec<AuditHead>,
+    oldest: Option<u64>,
+    /// The newest segment and its bytes.
+    end: (u64, u64),
+}
+
+impl Snapshot {
+    fn of(state: &State, remembered: &[AuditHead]) -> Self {
+        Self {
+            key: state.key.clone(),
+            remembered: remembered.iter().copied().chain([state.head]).collect(),
+            oldest: state.segments.front().map(|(number, _)| *number),
+            end: state.segments.back().copied().unwrap_or((0, 0)),
+        }
+    }
+
+    fn verify(&self, dir: &Path) -> Result<AuditReport, AuditError> {
+        verify_through(dir, self.key.as_ref(), &self.remembered, Some(self.end))
     }
 }
 

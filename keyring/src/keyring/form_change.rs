@@ -127,7 +127,8 @@ impl FormChange {
         self.keys.get(&owner)?.last_key_value().map(|(_, key)| Arc::clone(key))
     }
 
-    /// Switches to the new form, in one replacement of the keystore. The keyring that the change was prepared from and
+    /// Switches to the new form, in one replacement of the keystore. Whatever has the old form open through the keyring must
+    /// be closed before: it would find no key, or another one. The keyring that the change was prepared from and
     /// its clones show the new form from then on; the one that is returned is one of them.
     ///
     /// # Errors

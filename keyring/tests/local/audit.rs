@@ -262,6 +262,25 @@ async fn old_segments_go_and_the_rest_verifies() {
 }
 
 #[tokio::test]
+async fn it_is_verified_while_it_is_written() {
+    let key = World::new().create().await.audit_key().unwrap();
+    let temp = tempfile::tempdir().unwrap();
+    let limits = AuditLimits { segment_bytes: 1_500, total_bytes: 5_000 };
+    let log = AuditLog::open_with(temp.path(), Some(key), limits).unwrap();
+    let first = log.append(started(0)).unwrap();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| (1..120).map(|number| log.append(started(number)).unwrap()).last());
+        while !writer.is_finished() {
+            let head = log.head();
+            let report = log.verify(&[first, head]).unwrap();
+            assert!(report.is_sound(), "{report:?}");
+            assert!(report.head.lines >= head.lines);
+        }
+    });
+    assert!(log.verify(&[first]).unwrap().first_line > 1, "segments were dropped meanwhile");
+}
+
+#[tokio::test]
 async fn a_segment_that_a_crash_kept_is_dropped_later() {
     let temp = tempfile::tempdir().unwrap();
     let limits = AuditLimits { segment_bytes: 500, total_bytes: 1_500 };
