@@ -1,6 +1,9 @@
 //! The keystore and the keyring over the local KMS.
 
-mod audit;
+mod audit_keys;
+mod audit_scene;
+mod audit_verify;
+mod audit_write;
 mod crash;
 mod crash_disk;
 mod damage;

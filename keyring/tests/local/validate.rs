@@ -152,7 +152,7 @@ async fn a_policy_that_lost_one_action_is_told_by_the_call() {
     ] {
         let fail = vec![(call, world.home.clone(), "AccessDeniedException")];
         let bent = Bent { world: &world, fail, describe: |_| {} };
-        let findings = validate(&bent, &world.cmk, &[world.home.clone()], &context()).await;
+        let findings = validate(&bent, &world.cmk, std::slice::from_ref(&world.home), &context()).await;
         assert_eq!(short(&findings), [("eu-central-1", "CK0003", "AccessDeniedException", false)]);
         assert!(findings[0].problem.starts_with(text), "{}", findings[0]);
         assert_eq!(findings[0].problem.contains("Decrypt could not be tried"), call == "Encrypt");
