@@ -31,6 +31,7 @@ pub mod kms;
 pub mod secret;
 mod staged_key;
 mod timestamp;
+pub mod verdict;
 mod wrap_info;
 
 pub use self::cluster_id::{ClusterId, ClusterIdError};

@@ -22,7 +22,6 @@ mod incoming;
 pub mod init_config;
 pub mod key;
 pub mod key_settings;
-mod key_watch;
 mod key_work;
 mod life;
 mod logging;

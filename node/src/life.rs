@@ -16,15 +16,15 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::attend::attend;
-use crate::boot::{self, BootError, DataDir, IdentityFile, Ports, Running, WatchedKey};
+use crate::boot::{self, BootError, DataDir, IdentityFile, Ports, Running};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::help::hint;
-use crate::key::KeyAccess;
+use crate::key::{self, KeyAccess, Unsealing};
 use crate::member::{Limits, Member, MemberIdentity, MemberState};
 use crate::services::{HandOverError, hand_over};
 use crate::signals::Signals;
-use crate::{key_settings, key_watch, metrics, server};
+use crate::{key_settings, metrics, server};
 
 type Server = JoinHandle<Result<(), tonic::transport::Error>>;
 
@@ -111,6 +111,7 @@ async fn start(config: &Config, stop: &mut Stop) -> Result<Ended, BootError> {
     );
     // Step 7.
     let key = KeyAccess::new(&config.encryption, identity.member_id)?;
+    key.open_files(&config.storage.keyring_dir(), config.health.key_store());
     let member = Member::new(identity, Limits::from(&config.limits), key);
     member
         .set_configured(config.cluster.members.iter().map(|peer| (peer.id, peer.address.clone())).collect());
@@ -144,9 +145,9 @@ async fn start(config: &Config, stop: &mut Stop) -> Result<Ended, BootError> {
 }
 
 /// Ends when access to the customer's key was revoked, with the reason.
-async fn watched(member: &Arc<Member>, key: Option<WatchedKey>, config: &Config) -> String {
-    match key {
-        Some(key) => key_watch::watch(member.clone(), key, config.health.clone()).await,
+async fn watched(member: &Arc<Member>, unsealed: Option<Unsealing>, config: &Config) -> String {
+    match unsealed {
+        Some(unsealed) => key::watch(member.clone(), unsealed, config.health.policy()).await,
         None => std::future::pending().await,
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::kms::{KeyState, KmsError, KmsErrorClass, Region};
+use crate::kms::{KeyState, KmsError, KmsErrorClass, MultiRegion, Region};
 
 /// What one probe says of the access to the key. The order is the order of precedence: the
 /// greatest of several findings counts.
@@ -49,9 +49,28 @@ pub struct ProbeOutcome {
     /// Whether the key was rotated in the service since the master key was wrapped, where both
     /// sides are known.
     pub stale_wrap: Option<bool>,
+    /// Whether the key lives in a custom or external key store, where DescribeKey said it.
+    pub custom_key_store: Option<bool>,
+    /// Where the key has replicas, where DescribeKey said it.
+    pub multi_region: Option<MultiRegion>,
 }
 
 impl ProbeOutcome {
+    /// Access, and nothing read of the key.
+    pub fn accessible(region: &Region) -> Self {
+        Self {
+            region: region.clone(),
+            verdict: Verdict::Accessible,
+            error: None,
+            describe_error: None,
+            key_state: None,
+            current_key_material_id: None,
+            stale_wrap: None,
+            custom_key_store: None,
+            multi_region: None,
+        }
+    }
+
     /// Whether the denial is a fact of the key, true for every member, and not one of this
     /// member's own access.
     pub fn is_fact_of_key(&self) -> bool {

@@ -81,15 +81,7 @@ fn judge(
     calls: [Result<(), KmsError>; 2],
     description: Option<Result<KeyDescription, KmsError>>,
 ) -> ProbeOutcome {
-    let mut outcome = ProbeOutcome {
-        region: region.clone(),
-        verdict: Verdict::Accessible,
-        error: None,
-        describe_error: None,
-        key_state: None,
-        current_key_material_id: None,
-        stale_wrap: None,
-    };
+    let mut outcome = ProbeOutcome::accessible(region);
     match description {
         Some(Ok(key)) => {
             if key.state.is_revoked() {
@@ -101,6 +93,8 @@ fn judge(
                 .zip(wrap.key_material_id.as_ref())
                 .map(|(current, wrapped)| current != wrapped);
             outcome.key_state = Some(key.state);
+            outcome.custom_key_store = Some(key.custom_key_store);
+            outcome.multi_region = key.multi_region;
             outcome.current_key_material_id = key.current_key_material_id;
         }
         Some(Err(error)) => outcome.describe_error = Some(error),

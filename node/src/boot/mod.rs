@@ -30,14 +30,13 @@ mod ports;
 mod raft;
 mod recall_rule;
 mod unseal;
+mod vouch;
 
 use std::sync::Arc;
 
-use coffer_keyring::kms::{Kms, Region};
-use coffer_keyring::{Keyring, WrapInfo};
+use coffer_keyring::Keyring;
 use coffer_storage::raft::Raft;
 use coffer_storage::{Checkpointer, CheckpointerHandle, Engine, LogStore, StorageOptions};
-use tokio::time::Instant;
 
 pub(crate) use data_dir::DataDir;
 pub use error::BootError;
@@ -46,9 +45,10 @@ pub(crate) use ports::Ports;
 pub use recall_rule::WentBack;
 
 use crate::config::{Config, Provider};
+use crate::key::Unsealing;
 use crate::member::{Concern, Member, MemberState, has_cluster};
 use peers::Peers;
-use unseal::{Unseal, Unsealed};
+use unseal::{Unseal, Unsealed, adopt_cached};
 
 /// A member that runs.
 pub(crate) struct Running {
@@ -56,15 +56,6 @@ pub(crate) struct Running {
     pub(crate) engine: Arc<Engine>,
     pub(crate) log: LogStore,
     pub(crate) checkpointer: CheckpointerHandle,
-}
-
-/// The customer's key of a member whose keys are in memory.
-pub(crate) struct WatchedKey {
-    pub(crate) kms: Arc<dyn Kms>,
-    pub(crate) wrap: WrapInfo,
-    pub(crate) region: Region,
-    /// When the key was asked last.
-    pub(crate) asked: Instant,
 }
 
 /// Steps 10 to 17, with the keys of steps 8 and 9. Runs until the member serves, however long its peers are silent;
@@ -165,18 +156,20 @@ pub(crate) async fn open_keyring(
     member: &Arc<Member>,
     config: &Config,
     known: bool,
-) -> Result<(Keyring, Option<WatchedKey>), BootError> {
+) -> Result<(Keyring, Option<Unsealing>), BootError> {
     if !config.encryption.enabled {
         return Ok((open_plain(member, config, known).await?, None));
     }
     if config.encryption.provider == Provider::Local {
         member.warn(LOCAL);
     }
-    let unseal = Unseal::new(member.clone(), config)?;
-    let Unsealed { keyring, region, asked } = unseal.until_unsealed(known).await?;
-    let wrap = keyring.wrap_info();
-    let key = wrap.map(|wrap| WatchedKey { kms: member.key().kms(), wrap, region, asked });
-    Ok((keyring, key))
+    let unseal = Unseal {
+        member: member.clone(),
+        policy: config.health.policy(),
+        keystore: config.storage.keystore(),
+    };
+    let Unsealed { keyring, unsealing } = unseal.until_unsealed(known).await?;
+    Ok((keyring, Some(unsealing)))
 }
 
 async fn open_plain(member: &Arc<Member>, config: &Config, known: bool) -> Result<Keyring, BootError> {
@@ -184,12 +177,14 @@ async fn open_plain(member: &Arc<Member>, config: &Config, known: bool) -> Resul
     member.warn(OFF);
     let path = config.storage.keystore();
     let (cluster, id) = (member.identity().cluster_id.clone(), member.identity().member_id);
-    blocking(move || match Keyring::open_plain(&path, &cluster, id)? {
+    let keyring = blocking(move || match Keyring::open_plain(&path, &cluster, id)? {
         Some(keyring) => Ok(keyring),
         None if known => Err(BootError::KeystoreGone { path }),
         None => Ok(Keyring::create_plain(&path, cluster, id)?),
     })
-    .await?
+    .await??;
+    adopt_cached(member, keyring.settings().as_deref());
+    Ok(keyring)
 }
 
 fn storage_options(config: &Config, data_dir: &DataDir) -> StorageOptions {

@@ -1,87 +1,128 @@
-//! Steps 8 to 10: the keystore is read and vouched for, the customer's key is proven, the master key unwrapped or made.
+//! Steps 8 and 9: the keystore is read and vouched for, the customer's key is proven, the master key unwrapped or made: the
+//! shell around [`coffer_keyring::verdict::Rounds`], which decides whom to ask.
 //!
 //! Invariants:
-//! - Nothing of the keystore is unwrapped before its key was found to be the configured one.
+//! - Nothing of the keystore is unwrapped before its key was vouched for.
 //! - No file of keys is made before the service was proven to wrap and unwrap.
 //! - A sealed member never exits by itself: it asks again, however long, with pauses that grow up to a limit.
 //! - A home Region that denied is the only one that is asked from then on, until it gives access again: neither another
-//!   Region nor a network that is cut after the denial outwits it.
+//!   Region nor a network that is cut after the denial outwits it, nor a restart in between.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coffer_keyring::health::Verdict;
-use coffer_keyring::kms::{KeyArn, Kms, KmsErrorClass, Region};
-use coffer_keyring::{ClusterId, Keyring, KeystoreParams, MemberId, SealedKeystore, UnsealError};
-use tokio::time::Instant;
+use coffer_keyring::health::{ProbeOutcome, Verdict, probe};
+use coffer_keyring::kms::{EncryptionContext, KmsError, KmsErrorClass, Region, help_codes};
+use coffer_keyring::verdict::{KeyStoreRule, Observation, Policy, Rounds, Step, WatchedKey, sealed_help};
+use coffer_keyring::{
+    ClusterId, KeyVersion, Keyring, KeystoreParams, MemberId, SealedKeystore, UnsealError, WrapInfo,
+};
+use coffer_proto::internal::v1::SettingsRecord;
+use prost::Message;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::BootError;
-use crate::config::Config;
+use super::vouch::Vouch;
+use crate::key::{KeyEvent, Teller, Unsealing, show_alerts, show_sealed};
 use crate::member::{Member, MemberState};
 use crate::verdict_name::verdict_name;
+
+/// How long unwrapping may take beyond what the provider allows for one call: it is one call, and some work on keys.
+const UNWRAP_LIMIT: Duration = Duration::from_secs(10);
 
 /// What unsealing needs.
 pub(crate) struct Unseal {
     pub(crate) member: Arc<Member>,
-    pub(crate) kms: Arc<dyn Kms>,
-    pub(crate) cmk: KeyArn,
-    /// Home first.
-    pub(crate) regions: Vec<Region>,
+    pub(crate) policy: Policy,
     pub(crate) keystore: PathBuf,
-    pub(crate) retry_min: Duration,
-    pub(crate) retry_max: Duration,
 }
 
 /// A member whose keys are in memory.
 pub(crate) struct Unsealed {
     pub(crate) keyring: Keyring,
-    /// The Region that gave the key back.
-    pub(crate) region: Region,
-    /// When it was asked: from then on the key is watched.
-    pub(crate) asked: Instant,
+    /// Where and when the service gave them back: from then on the key is watched.
+    pub(crate) unsealing: Unsealing,
 }
 
-impl Unseal {
-    /// As the configuration has it.
-    pub(crate) fn new(member: Arc<Member>, config: &Config) -> Result<Self, BootError> {
-        let (kms, cmk) = (member.key().kms(), member.key().cmk());
-        let cmk = cmk.ok_or(BootError::NoKey("no key is configured"))?;
-        Ok(Self {
-            member,
-            kms,
-            cmk,
-            regions: config.encryption.region_list(),
-            keystore: config.storage.keystore(),
-            retry_min: config.health.retry_min.0,
-            retry_max: config.health.retry_max.0,
-        })
-    }
+/// What an attempt found: the keys, or why there are none.
+type Attempt = (Observation, Result<Keyring, String>);
 
+impl Unseal {
     /// Asks until a Region gives the key back. `known`: the directory was this member's before, so there is a keystore.
     pub(crate) async fn until_unsealed(&self, known: bool) -> Result<Unsealed, BootError> {
         let (cluster, member) = self.ids();
         let sealed = SealedKeystore::open(&self.keystore, &cluster, member)?;
+        let key = self.member.key();
         match &sealed {
-            Some(sealed) => sealed.vouch(std::slice::from_ref(&self.cmk))?,
+            Some(sealed) => {
+                // Believed for asking; the MAC vouches for them once the keystore is unsealed.
+                adopt_cached(&self.member, sealed.settings());
+                key.rewrapped(sealed.wrap_info());
+            }
             // A new keystore would have new keys: everything in the directory would be lost without a word.
             None if known => return Err(BootError::KeystoreGone { path: self.keystore.clone() }),
             None => {}
         }
         self.member.enter(MemberState::Sealed, "it asks for the customer's key");
-        let mut pause = self.retry_min;
-        let mut home_denied = false;
-        loop {
-            match self.round(sealed.as_ref(), home_denied).await? {
-                Ok(unsealed) => return Ok(unsealed),
-                Err(refusal) => {
-                    // Access to home ends this loop; nothing else clears its denial.
-                    home_denied |= refusal.verdict == Verdict::Denied;
-                    self.report(&refusal, home_denied);
-                }
+        if let Some(sealed) = &sealed {
+            Vouch {
+                member: &self.member,
+                pause_min: self.policy.retry_min,
+                pause_max: self.policy.retry_max,
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(self.retry_max);
+            .until_vouched(sealed)
+            .await;
+        }
+        let watched = key.watched().ok_or(BootError::NoKey("no key is configured"))?;
+        let choice = key.choice().map(|choice| choice.region);
+        let rounds = Rounds::new(self.policy, watched, key.remembered_denials(), choice);
+        self.ask(rounds, sealed.as_ref()).await
+    }
+
+    async fn ask(&self, mut rounds: Rounds, sealed: Option<&SealedKeystore>) -> Result<Unsealed, BootError> {
+        let key = self.member.key();
+        let origin = Instant::now();
+        let mut changes = key.changes();
+        let mut teller = Teller::new(self.member.clone(), self.policy.interval);
+        loop {
+            match rounds.step(origin.elapsed()) {
+                Step::Ask(region) => {
+                    let asked = Instant::now();
+                    let (seen, keyring) = self.attempt(sealed, rounds.key(), &region, asked - origin).await?;
+                    let accessible = seen.verdict == Verdict::Accessible;
+                    rounds.answered(origin.elapsed(), seen);
+                    key.remember_denials(rounds.denied());
+                    show_sealed(&self.member, &rounds, origin);
+                    show_alerts(&self.member, &rounds.alerts());
+                    let keyring = match keyring {
+                        Ok(keyring) if accessible => keyring,
+                        Ok(_) => continue,
+                        Err(reason) => {
+                            self.report(&rounds, &region, &reason);
+                            teller.tell(rounds.tell().as_slice());
+                            continue;
+                        }
+                    };
+                    key.use_region(&region);
+                    key.event(&KeyEvent::Unsealed { region: region.clone() });
+                    return Ok(Unsealed { keyring, unsealing: Unsealing { region, asked } });
+                }
+                Step::Wait(until) => tokio::select! {
+                    () = sleep_until(origin + until) => {}
+                    told = key.inbox().next() => {
+                        rounds.told(&told.region);
+                        key.remember_denials(rounds.denied());
+                    }
+                    // The sender lives as long as the key that is held here.
+                    Ok(()) = changes.changed() => {
+                        if let Some(watched) = key.watched() {
+                            let choice = key.choice().map(|choice| choice.region);
+                            rounds.begin_again(origin.elapsed(), watched, choice);
+                        }
+                    }
+                },
+            }
         }
     }
 
@@ -90,89 +131,86 @@ impl Unseal {
         (identity.cluster_id.clone(), identity.member_id)
     }
 
-    /// One round over the Regions, or over the home Region alone. The inner error is what home said; it keeps the member
-    /// sealed, the outer one ends it.
-    async fn round(
+    /// Asks one Region: a probe first, as a running member makes it, so that nobody starts who would stop in a moment. The
+    /// outer error ends the member.
+    async fn attempt(
         &self,
         sealed: Option<&SealedKeystore>,
-        home_only: bool,
-    ) -> Result<Result<Unsealed, Refusal>, BootError> {
-        let mut first: Option<Refusal> = None;
-        for region in self.regions.iter().take(if home_only { 1 } else { usize::MAX }) {
-            let asked = Instant::now();
-            let answer = match sealed {
-                Some(sealed) => sealed.unseal(self.kms.as_ref(), region).await,
-                None => self.create(region).await,
-            };
-            let error = match answer {
-                Ok(keyring) => {
-                    self.accessible(region);
-                    return Ok(Ok(Unsealed { keyring, region: region.clone(), asked }));
-                }
-                Err(UnsealError::Keystore(error)) => return Err(error.into()),
-                Err(error) => error,
-            };
-            let refusal = Refusal::new(region, &error);
-            tracing::warn!(%region, verdict = verdict_name(refusal.verdict), %error, "the key was not given");
-            let next_region = refusal.verdict == Verdict::Unreachable || first.is_some();
-            // What home says is what counts: a replica that was never made says nothing of the key.
-            first.get_or_insert(refusal);
-            if !next_region {
-                break;
-            }
+        watched: &WatchedKey,
+        region: &Region,
+        asked: Duration,
+    ) -> Result<Attempt, BootError> {
+        let kms = self.member.key().kms();
+        let outcome = probe(kms.as_ref(), &self.wrap(sealed, watched, region), region).await;
+        if let Some(replicas) = &outcome.multi_region {
+            self.member.key().found_replicas(replicas);
         }
-        first.map(Err).ok_or(BootError::NoKey("no Region is configured"))
+        if self.policy.key_store == KeyStoreRule::Refuse && outcome.custom_key_store == Some(true) {
+            let seen = Observation {
+                code: "CustomKeyStore".to_owned(),
+                help: help_codes::CUSTOM_KEY_STORE,
+                ..Observation::bare(region, Verdict::Misconfigured, asked)
+            };
+            let reason = "the key lives in a custom or external key store: say in health.key_store_unavailable what it \
+                          means when that does not answer";
+            return Ok((seen, Err(reason.to_owned())));
+        }
+        let seen = Observation::new(&outcome, self.policy.key_store, asked);
+        if seen.verdict != Verdict::Accessible {
+            return Ok((seen, Err(said(&outcome))));
+        }
+        let answer = timeout(UNWRAP_LIMIT, async {
+            match sealed {
+                Some(sealed) => sealed.unseal(kms.as_ref(), region).await,
+                None => self.create(watched, region).await,
+            }
+        });
+        let error = match answer.await {
+            Ok(Ok(keyring)) => return Ok((seen, Ok(keyring))),
+            Ok(Err(UnsealError::Keystore(error))) => return Err(error.into()),
+            Ok(Err(error)) => error,
+            Err(_) => KmsError::from_code("TimeoutError", "unwrapping took too long").into(),
+        };
+        let text = error.to_string();
+        let outcome = outcome_of(region, error);
+        Ok((Observation::new(&outcome, self.policy.key_store, asked), Err(text)))
     }
 
-    async fn create(&self, region: &Region) -> Result<Keyring, UnsealError> {
+    /// What wraps the master key, or will.
+    fn wrap(&self, sealed: Option<&SealedKeystore>, watched: &WatchedKey, region: &Region) -> WrapInfo {
+        sealed.map(SealedKeystore::wrap_info).unwrap_or_else(|| {
+            let (cluster, member) = self.ids();
+            WrapInfo {
+                version: KeyVersion::FIRST,
+                cmk: watched.cmk.clone(),
+                region: region.clone(),
+                context: EncryptionContext::node_master_key(&cluster, member),
+                key_material_id: None,
+            }
+        })
+    }
+
+    async fn create(&self, watched: &WatchedKey, region: &Region) -> Result<Keyring, UnsealError> {
         let (cluster, member) = self.ids();
-        let params = KeystoreParams { cluster, member, cmk: self.cmk.clone(), region: region.clone() };
-        Keyring::create(&self.keystore, params, self.kms.as_ref()).await
-    }
-
-    fn accessible(&self, region: &Region) {
-        self.member.set_kms_status(|status| {
-            status.region = region.to_string();
-            status.verdict = verdict_name(Verdict::Accessible);
-            status.last_error_code.clear();
-            status.last_probe = Some(Instant::now().into_std());
-            status.denied_in_a_row = 0;
-        });
-    }
-
-    fn report(&self, refusal: &Refusal, home_denied: bool) {
-        self.member.set_kms_status(|status| {
-            status.region = refusal.region.to_string();
-            status.verdict = verdict_name(refusal.verdict);
-            status.last_error_code.clone_from(&refusal.code);
-            status.last_probe = Some(Instant::now().into_std());
-            if refusal.verdict == Verdict::Denied {
-                status.denied_in_a_row = status.denied_in_a_row.saturating_add(1);
-            }
-        });
-        let mut reason = refusal.reason.clone();
-        if home_denied && refusal.verdict != Verdict::Denied {
-            reason = format!(
-                "access to the customer's key was denied in {}, and only access there clears that; now {reason}",
-                refusal.region
-            );
+        let params = KeystoreParams { cluster, member, cmk: watched.cmk.clone(), region: region.clone() };
+        let keyring = Keyring::create(&self.keystore, params, self.member.key().kms().as_ref()).await?;
+        if let Some(wrap) = keyring.wrap_info() {
+            self.member.key().rewrapped(wrap);
         }
-        self.member.enter(MemberState::Sealed, reason);
+        Ok(keyring)
     }
-}
 
-/// Why a Region did not give the key.
-struct Refusal {
-    region: Region,
-    verdict: Verdict,
-    code: String,
-    reason: String,
-}
-
-impl Refusal {
-    fn new(region: &Region, error: &UnsealError) -> Self {
-        let verdict = Verdict::from(error.class().unwrap_or(KmsErrorClass::Misconfigured));
-        let said = match verdict {
+    /// Says why the member stays sealed: what home said is what counts.
+    fn report(&self, rounds: &Rounds, region: &Region, reason: &str) {
+        let Some(seen) = rounds.seen().get(region) else { return };
+        tracing::warn!(%region, verdict = verdict_name(seen.verdict), help = seen.help, error = reason, "the key was not given");
+        let home = rounds.key().home();
+        let denied = rounds.denied().contains(home);
+        if region != home {
+            return;
+        }
+        let help = sealed_help(seen.help);
+        let said = match seen.verdict {
             Verdict::Denied => "access to the customer's key is denied; it serves again when access is back",
             Verdict::Unreachable => {
                 "the service that holds the customer's key does not answer; it asks again"
@@ -182,27 +220,75 @@ impl Refusal {
                 "the customer's key cannot be used as it is configured; a person must look"
             }
         };
-        let code = match error {
-            UnsealError::Kms(error) => error.code.clone(),
-            UnsealError::Region(_) => "SingleRegionKey".to_owned(),
-            UnsealError::NotProven(_) => "NotProven".to_owned(),
-            UnsealError::Keystore(_) | UnsealError::NotVouched => String::new(),
+        let text = if denied && seen.verdict != Verdict::Denied {
+            format!(
+                "access to the customer's key was denied in {home}, and only access there clears that; now {said} \
+                 ({reason}) [{help}]"
+            )
+        } else {
+            format!("{said} ({reason}) [{help}]")
         };
-        Self { region: region.clone(), verdict, code, reason: format!("{said} ({error})") }
+        self.member.enter(MemberState::Sealed, text);
+    }
+}
+
+/// Takes the replica set's settings as this member cached them last.
+pub(super) fn adopt_cached(member: &Member, cached: Option<&[u8]>) {
+    let Some(bytes) = cached else { return };
+    match SettingsRecord::decode(bytes) {
+        Ok(settings) => {
+            if let Err(error) = member.key().adopt(settings) {
+                tracing::error!(%error, "the settings that this member cached");
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, "the settings that this member cached cannot be read: those of its configuration are used");
+        }
+    }
+}
+
+/// Why a probe did not give access.
+fn said(outcome: &ProbeOutcome) -> String {
+    match (&outcome.error, &outcome.key_state) {
+        (Some(error), _) => error.to_string(),
+        (None, Some(state)) => format!("the key is {state:?}"),
+        (None, None) => "no error was given".to_owned(),
+    }
+}
+
+/// An unwrapping that failed, as a probe would have found it.
+fn outcome_of(region: &Region, error: UnsealError) -> ProbeOutcome {
+    let plain = |code: &str, text: String| KmsError {
+        class: KmsErrorClass::Misconfigured,
+        ..KmsError::from_code(code, text)
+    };
+    let error = match error {
+        UnsealError::Kms(error) => error,
+        UnsealError::Region(error) => plain("SingleRegionKey", error.to_string()),
+        UnsealError::NotProven(_) => plain("InvalidCiphertextException", error.to_string()),
+        UnsealError::Keystore(_) | UnsealError::NotVouched => plain("NotVouched", error.to_string()),
+    };
+    ProbeOutcome {
+        verdict: Verdict::from(error.class),
+        key_state: error.key_state.clone(),
+        error: Some(error),
+        ..ProbeOutcome::accessible(region)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use coffer_keyring::kms::local::{LocalKms, LocalKmsAdmin};
-    use coffer_keyring::kms::{EncryptionContext, KeyDescription, KmsError, Unwrapped, Wrapped};
+    use coffer_keyring::kms::{KeyArn, KeyDescription, Kms, Unwrapped, Wrapped};
+    use coffer_proto::v1::KmsOverrideRequest;
     use tokio::time::timeout;
 
     use super::*;
-    use crate::config::LimitsSection;
-    use crate::key::KeyAccess;
+    use crate::config::{EncryptionSection, LimitsSection};
+    use crate::key::{KeyAccess, kms_override};
     use crate::member::{Limits, MemberIdentity};
 
     const PATIENCE: Duration = Duration::from_secs(30);
@@ -253,10 +339,35 @@ mod tests {
 
     /// A member with a keystore, sealed under a key with a replica away.
     struct Scene {
-        _dir: tempfile::TempDir,
+        dir: tempfile::TempDir,
         admin: LocalKmsAdmin,
         kms: Arc<Counted>,
+        cmk: KeyArn,
+        home: Region,
         unseal: Arc<Unseal>,
+    }
+
+    /// The unsealing of member 1 of a fixed cluster.
+    fn unseal(dir: &Path, kms: &Arc<Counted>, cmk: &KeyArn, regions: &[&Region]) -> Arc<Unseal> {
+        let encryption = EncryptionSection {
+            cmk_arn: cmk.to_string(),
+            regions: regions.iter().map(ToString::to_string).collect(),
+            ..EncryptionSection::default()
+        };
+        let key = KeyAccess::with(&encryption, MemberId(1), kms.clone());
+        key.open_files(dir, KeyStoreRule::Refuse);
+        let identity = MemberIdentity {
+            cluster_id: ClusterId::parse("6b1f0c7e-5d3a-4c7e-9a55-0d5f3b7a2c11").unwrap(),
+            member_id: MemberId(1),
+            address: "127.0.0.1:27101".to_owned(),
+        };
+        let limits = Limits::from(&LimitsSection::default());
+        let pause = Duration::from_millis(5);
+        Arc::new(Unseal {
+            member: Member::new(identity, limits, key),
+            policy: Policy { retry_min: pause, retry_max: pause, ..Policy::default() },
+            keystore: dir.join("keystore.json"),
+        })
     }
 
     impl Scene {
@@ -273,27 +384,27 @@ mod tests {
                 at_home: AtomicU32::new(0),
                 asked_away: AtomicU32::new(0),
             });
-            let identity = MemberIdentity {
-                cluster_id: ClusterId::generate(),
-                member_id: MemberId(1),
-                address: "127.0.0.1:27101".to_owned(),
-            };
-            let limits = Limits::from(&LimitsSection::default());
-            let unseal = Unseal {
-                member: Member::new(identity, limits, KeyAccess::off()),
-                kms: kms.clone(),
-                cmk,
-                regions: vec![home, away],
-                keystore: dir.path().join("keystore.json"),
-                retry_min: Duration::from_millis(5),
-                retry_max: Duration::from_millis(5),
-            };
+            let unseal = unseal(dir.path(), &kms, &cmk, &[&home, &away]);
             timeout(PATIENCE, unseal.until_unsealed(false)).await.unwrap().unwrap();
-            Self { _dir: dir, admin, kms, unseal: Arc::new(unseal) }
+            Self { dir, admin, kms, cmk, home, unseal }
+        }
+
+        /// The member after a restart.
+        fn restarted(&self) -> Arc<Unseal> {
+            self.with_regions(&[&self.home, &self.kms.away])
+        }
+
+        fn with_regions(&self, regions: &[&Region]) -> Arc<Unseal> {
+            self.with(&self.cmk, regions)
+        }
+
+        /// The same, configured otherwise.
+        fn with(&self, cmk: &KeyArn, regions: &[&Region]) -> Arc<Unseal> {
+            unseal(self.dir.path(), &self.kms, cmk, regions)
         }
 
         fn home(&self) -> &Region {
-            &self.unseal.regions[0]
+            &self.home
         }
 
         /// Waits until home was asked `n` times more.
@@ -316,13 +427,13 @@ mod tests {
         let scene = Scene::new().await;
         scene.admin.outage(scene.home()).unwrap();
         let unsealed = timeout(PATIENCE, scene.unseal.until_unsealed(true)).await.unwrap().unwrap();
-        assert_eq!(unsealed.region, scene.kms.away);
+        assert_eq!(unsealed.unsealing.region, scene.kms.away);
     }
 
     #[tokio::test]
     async fn an_outage_after_a_denial_at_home_does_not() {
         let scene = Scene::new().await;
-        scene.admin.disable(&scene.unseal.cmk).unwrap();
+        scene.admin.disable(&scene.cmk).unwrap();
         let asking = {
             let unseal = scene.unseal.clone();
             tokio::spawn(async move { unseal.until_unsealed(true).await })
@@ -344,9 +455,93 @@ mod tests {
         scene.admin.restore(scene.home()).unwrap();
         scene.home_asked(3).await;
         assert!(!asking.is_finished(), "it is still denied");
-        scene.admin.enable(&scene.unseal.cmk).unwrap();
+        scene.admin.enable(&scene.cmk).unwrap();
         let unsealed = timeout(PATIENCE, asking).await.unwrap().unwrap().unwrap();
-        assert_eq!(&unsealed.region, scene.home());
+        assert_eq!(&unsealed.unsealing.region, scene.home());
         assert_eq!(scene.kms.asked_away.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn a_restart_does_not_forget_that_home_had_denied() {
+        let scene = Scene::new().await;
+        scene.admin.disable(&scene.cmk).unwrap();
+        let asking = {
+            let unseal = scene.unseal.clone();
+            tokio::spawn(async move { unseal.until_unsealed(true).await })
+        };
+        let marker = scene.dir.path().join("denied.json");
+        scene.reached("the denial is written down", || marker.exists()).await;
+        asking.abort();
+        scene.admin.outage(scene.home()).unwrap();
+        let restarted = scene.restarted();
+        let asking = {
+            let unseal = restarted.clone();
+            tokio::spawn(async move { unseal.until_unsealed(true).await })
+        };
+        scene.home_asked(5).await;
+        assert!(!asking.is_finished());
+        assert_eq!(scene.kms.asked_away.load(Ordering::SeqCst), 0, "no other Region was asked");
+        assert!(restarted.member.key().denial_pending());
+        // Not even where an operator asks for it.
+        let away = Some(&scene.kms.away);
+        assert_eq!(restarted.member.key().may_change(away).unwrap_err().help(), "CK0034");
+        scene.admin.restore(scene.home()).unwrap();
+        scene.admin.enable(&scene.cmk).unwrap();
+        timeout(PATIENCE, asking).await.unwrap().unwrap().unwrap();
+        assert!(!marker.exists());
+    }
+
+    #[tokio::test]
+    async fn an_operators_choice_is_tried_at_once_and_survives_a_restart() {
+        let scene = Scene::new().await;
+        // Only home is configured, and it is out.
+        let single = scene.with_regions(&[scene.home()]);
+        scene.admin.outage(scene.home()).unwrap();
+        let asking = {
+            let unseal = single.clone();
+            tokio::spawn(async move { unseal.until_unsealed(true).await })
+        };
+        scene.home_asked(3).await;
+        let request =
+            |region: &str| KmsOverrideRequest { region: region.to_owned(), ..KmsOverrideRequest::default() };
+        let refused = kms_override(&single.member, request("us-east-1")).await.unwrap();
+        assert_eq!(refused.findings[0].help_code, "CK0024", "{refused:?}");
+        assert!(refused.r#override.is_none());
+        let accepted = kms_override(&single.member, request("eu-west-1")).await.unwrap();
+        assert_eq!(accepted.findings, []);
+        let unsealed = timeout(PATIENCE, asking).await.unwrap().unwrap().unwrap();
+        assert_eq!(unsealed.unsealing.region, scene.kms.away);
+        let restarted = scene.with_regions(&[scene.home()]);
+        assert_eq!(restarted.member.key().choice().unwrap().region, scene.kms.away);
+        timeout(PATIENCE, restarted.until_unsealed(true)).await.unwrap().unwrap();
+        // It ends with the next settings.
+        let key = restarted.member.key();
+        let settings = SettingsRecord { version: 1, ..SettingsRecord::clone(&key.settings()) };
+        key.adopt(settings).unwrap();
+        assert_eq!(key.choice(), None);
+        assert!(!scene.dir.path().join("override.json").exists());
+    }
+
+    #[tokio::test]
+    async fn a_keystore_under_another_key_waits_for_somebody_to_vouch() {
+        let scene = Scene::new().await;
+        let other = scene.admin.create(scene.home(), true).unwrap();
+        let strange = scene.with(&other, &[scene.home()]);
+        let asking = {
+            let unseal = strange.clone();
+            tokio::spawn(async move { unseal.until_unsealed(true).await })
+        };
+        let member = &strange.member;
+        scene.reached("it says so", || member.condition().reason.contains("CK0025")).await;
+        let before = scene.kms.at_home.load(Ordering::SeqCst);
+        let wrong = KmsOverrideRequest { trust_cmk_arn: other.to_string(), ..KmsOverrideRequest::default() };
+        kms_override(member, wrong).await.unwrap();
+        tokio::task::yield_now().await;
+        assert!(!asking.is_finished());
+        assert_eq!(scene.kms.at_home.load(Ordering::SeqCst), before, "nothing was unwrapped");
+        let right =
+            KmsOverrideRequest { trust_cmk_arn: scene.cmk.to_string(), ..KmsOverrideRequest::default() };
+        kms_override(member, right).await.unwrap();
+        timeout(PATIENCE, asking).await.unwrap().unwrap().unwrap();
     }
 }

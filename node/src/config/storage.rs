@@ -38,9 +38,14 @@ impl Default for StorageSection {
 }
 
 impl StorageSection {
+    /// `<data_dir>/keyring`.
+    pub fn keyring_dir(&self) -> PathBuf {
+        self.data_dir.join("keyring")
+    }
+
     /// `<data_dir>/keyring/keystore.json`.
     pub fn keystore(&self) -> PathBuf {
-        self.data_dir.join("keyring").join("keystore.json")
+        self.keyring_dir().join("keystore.json")
     }
 
     /// Notes what is wrong.

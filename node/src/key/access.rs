@@ -1,15 +1,23 @@
 //! What of the customer's key is in force on this member.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use coffer_keyring::MemberId;
-use coffer_keyring::kms::{KeyArn, Kms, Region};
+use coffer_keyring::kms::{KeyArn, Kms, MultiRegion, Region};
+use coffer_keyring::verdict::{Alert, ChangeRefused, KeyStoreRule, WatchedKey};
+use coffer_keyring::{MemberId, WrapInfo};
 use coffer_proto::internal::v1::SettingsRecord;
 use tokio::sync::watch;
 
 use super::absent::AbsentKms;
+use super::denied_file::DeniedFile;
+use super::inbox::Inbox;
+use super::observer::{KeyEvent, KeyObserver};
 use super::provider::{ProviderError, build};
+use super::region_choice::RegionChoice;
 use super::seed::seed;
+use super::small_file::SmallFile;
 use crate::config::EncryptionSection;
 
 /// What of the customer's key is in force on this member: the settings, the service that is asked, the Region in use.
@@ -18,15 +26,34 @@ pub struct KeyAccess {
     config: EncryptionSection,
     member: MemberId,
     state: RwLock<State>,
-    /// Counts changes of the settings.
+    /// Counts changes of what is watched: settings, the wrap, an operator's choice.
     changes: watch::Sender<u64>,
+    inbox: Inbox,
+    files: Mutex<Option<Files>>,
+    observer: OnceLock<Arc<dyn KeyObserver>>,
+    key_store: OnceLock<KeyStoreRule>,
+}
+
+/// What is kept beside the keystore.
+struct Files {
+    denied: DeniedFile,
+    choice: SmallFile,
 }
 
 struct State {
     settings: Arc<SettingsRecord>,
     kms: Arc<dyn Kms>,
+    /// What wraps this member's master key, as far as it is known.
+    wrap: Option<WrapInfo>,
+    /// The key of the settings before, with its Regions: what wraps may still be that one.
+    older: Option<(KeyArn, Vec<Region>)>,
     active: Option<Region>,
-    denial_pending: bool,
+    pending: Option<Region>,
+    choice: Option<RegionChoice>,
+    /// A key that an operator said is the right one for the keystore; in memory only.
+    trusted: Option<KeyArn>,
+    replicas: Option<MultiRegion>,
+    alerts: BTreeSet<Alert>,
 }
 
 impl KeyAccess {
@@ -42,30 +69,67 @@ impl KeyAccess {
             Err(error) if !config.enabled => Arc::new(AbsentKms(error.to_string())),
             Err(error) => return Err(error),
         };
-        Ok(Self::with(config.clone(), member, settings, kms))
+        Ok(Self::with(config, member, kms))
     }
 
     /// A member whose files are not sealed, and which knows no service.
     pub fn off() -> Arc<Self> {
         let config = EncryptionSection { enabled: false, ..EncryptionSection::default() };
-        let kms = Arc::new(AbsentKms("encryption is off".to_owned()));
-        let settings = seed(&config);
-        Self::with(config, MemberId(0), settings, kms)
+        Self::with(&config, MemberId(0), Arc::new(AbsentKms("encryption is off".to_owned())))
     }
 
-    fn with(
-        config: EncryptionSection,
-        member: MemberId,
-        settings: SettingsRecord,
-        kms: Arc<dyn Kms>,
-    ) -> Arc<Self> {
-        let state = State { settings: Arc::new(settings), kms, active: None, denial_pending: false };
-        Arc::new(Self { config, member, state: RwLock::new(state), changes: watch::channel(0).0 })
+    /// With a service of the caller's, until settings change the role.
+    pub(crate) fn with(config: &EncryptionSection, member: MemberId, kms: Arc<dyn Kms>) -> Arc<Self> {
+        let state = State {
+            settings: Arc::new(seed(config)),
+            kms,
+            wrap: None,
+            older: None,
+            active: None,
+            pending: None,
+            choice: None,
+            trusted: None,
+            replicas: None,
+            alerts: BTreeSet::new(),
+        };
+        Arc::new(Self {
+            config: config.clone(),
+            member,
+            state: RwLock::new(state),
+            changes: watch::channel(0).0,
+            inbox: Inbox::default(),
+            files: Mutex::new(None),
+            observer: OnceLock::new(),
+            key_store: OnceLock::new(),
+        })
+    }
+
+    /// Takes up what is kept beside the keystore, in the directory `dir`: denials, and an operator's choice.
+    pub(crate) fn open_files(&self, dir: &Path, key_store: KeyStoreRule) {
+        // Said once, at the start.
+        let _ = self.key_store.set(key_store);
+        let choice = SmallFile::new(dir.join("override.json"));
+        match choice.read::<RegionChoice>() {
+            Ok(Some(kept)) => {
+                tracing::warn!(region = %kept.region, since = %kept.since, "an operator chose a Region for this member");
+                self.write().choice = Some(kept);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(%error, path = %choice.path().display(), "an operator's choice of a Region cannot be read");
+            }
+        }
+        *self.files() = Some(Files { denied: DeniedFile::open(dir), choice });
     }
 
     /// The configuration of this member alone: provider, endpoints, timeouts.
     pub fn config(&self) -> &EncryptionSection {
         &self.config
+    }
+
+    /// What an unavailable custom or external key store means to this member's owner.
+    pub fn key_store(&self) -> KeyStoreRule {
+        self.key_store.get().copied().unwrap_or_default()
     }
 
     /// The service, with the credentials that the settings in force ask for. Taken anew for each piece of work.
@@ -80,17 +144,17 @@ impl KeyAccess {
 
     /// The key that the settings name; `None` with encryption off, where none needs to be named.
     pub fn cmk(&self) -> Option<KeyArn> {
-        KeyArn::parse(&self.read().settings.cmk_arn).ok()
+        settings_key(&self.read().settings)
     }
 
     /// The Regions of the settings, home first.
     pub fn regions(&self) -> Vec<Region> {
-        self.read().settings.regions.iter().filter_map(|region| Region::parse(region).ok()).collect()
+        settings_regions(&self.read().settings)
     }
 
-    /// The Region that the settings name first.
+    /// The home Region of the key that wraps this member's master key: while keys are being changed, the old one's.
     pub fn home(&self) -> Option<Region> {
-        self.regions().into_iter().next()
+        self.watched().map(|key| key.home().clone()).or_else(|| self.regions().into_iter().next())
     }
 
     /// The Region that is used now: home, unless this member failed over or an operator chose another one.
@@ -101,7 +165,63 @@ impl KeyAccess {
 
     /// Whether a denial waits for its confirmation: it blocks a failover, and every change of Region, key or role.
     pub fn denial_pending(&self) -> bool {
-        self.read().denial_pending
+        self.read().pending.is_some()
+    }
+
+    /// Whether Region, key or role may be changed now, and the key be asked in `to`.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may_change(&self, to: Option<&Region>) -> Result<(), ChangeRefused> {
+        if let Some(region) = self.read().pending.clone() {
+            return Err(ChangeRefused::DenialPending { region });
+        }
+        match (self.watched(), to) {
+            (Some(key), Some(region)) => key.check_region(region),
+            _ => Ok(()),
+        }
+    }
+
+    /// What wraps this member's master key, from the moment that its keystore was read.
+    pub fn wrap(&self) -> Option<WrapInfo> {
+        self.read().wrap.clone()
+    }
+
+    /// The key that wraps this member's master key, or that will, and where it is asked.
+    pub fn watched(&self) -> Option<WatchedKey> {
+        let state = self.read();
+        let set = settings_key(&state.settings);
+        let cmk = state.wrap.as_ref().map(|wrap| wrap.cmk.clone()).or_else(|| set.clone())?;
+        let mut regions = if set.as_ref().is_some_and(|set| set.is_same_key(&cmk)) {
+            settings_regions(&state.settings)
+        } else {
+            // A key that the settings do not name any more is asked where it was asked before.
+            let older = state.older.as_ref().filter(|(older, _)| older.is_same_key(&cmk));
+            let configured = self.config.cmk().filter(|configured| configured.is_same_key(&cmk));
+            older
+                .map(|(_, regions)| regions.clone())
+                .or_else(|| configured.map(|_| self.config.region_list()))
+                .unwrap_or_default()
+        };
+        if regions.is_empty() {
+            regions.push(cmk.region().clone());
+        }
+        Some(WatchedKey { cmk, regions, settings_version: state.settings.version })
+    }
+
+    /// The Region that an operator chose for this member.
+    pub fn choice(&self) -> Option<RegionChoice> {
+        self.read().choice.clone()
+    }
+
+    /// Where the key has replicas, where KMS said it.
+    pub fn replicas(&self) -> Option<MultiRegion> {
+        self.read().replicas.clone()
+    }
+
+    /// Everything that is wrong with the key now.
+    pub fn alerts(&self) -> BTreeSet<Alert> {
+        self.read().alerts.clone()
     }
 
     /// The service as it would be under other settings, to try them. What is in force stays.
@@ -127,7 +247,7 @@ impl KeyAccess {
             return Ok(());
         }
         let kms = self.provider_for(&settings);
-        {
+        let over = {
             let mut state = self.write();
             if settings.version <= state.settings.version {
                 return Ok(());
@@ -135,24 +255,143 @@ impl KeyAccess {
             if let Ok(kms) = &kms {
                 state.kms = kms.clone();
             }
+            let before = settings_key(&state.settings);
+            let same_key =
+                before.as_ref().zip(settings_key(&settings)).is_some_and(|(a, b)| a.is_same_key(&b));
+            if let Some(before) = before.filter(|_| !same_key) {
+                state.older = Some((before, settings_regions(&state.settings)));
+            }
+            let over = state.choice.take_if(|choice| choice.settings_version < settings.version).is_some();
             state.settings = Arc::new(settings);
+            over
+        };
+        if over {
+            self.forget_choice();
         }
-        self.changes.send_modify(|count| *count += 1);
+        self.changed();
         kms.map(|_| ())
     }
 
-    /// Follows the settings: the number grows with every change.
+    /// This member's master key is wrapped by this from now on: its keystore was read, or replaced.
+    pub fn rewrapped(&self, wrap: WrapInfo) {
+        self.write().wrap = Some(wrap);
+        self.changed();
+    }
+
+    /// Follows what is watched: the number grows with every change.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
-    /// The Region that is used from now on, and whether a denial is pending.
-    pub(crate) fn note(&self, active: &Region, denial_pending: bool) {
-        let mut state = self.write();
-        if state.active.as_ref() != Some(active) {
-            state.active = Some(active.clone());
+    /// Has `observer` hear what happens to the key; the first one that is named.
+    pub fn observe(&self, observer: Arc<dyn KeyObserver>) {
+        // Named once, by the boot.
+        let _ = self.observer.set(observer);
+    }
+
+    /// Says that something happened.
+    pub(crate) fn event(&self, event: &KeyEvent) {
+        if let Some(observer) = self.observer.get() {
+            observer.event(event);
         }
-        state.denial_pending = denial_pending;
+    }
+
+    /// What peers and operators said, for whoever looks after the key now.
+    pub(crate) fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    /// Takes or takes back an operator's choice of a Region.
+    ///
+    /// # Errors
+    /// It cannot be written down, and is not in force.
+    pub(crate) fn choose(&self, region: Option<Region>) -> Result<Option<RegionChoice>, String> {
+        let version = self.settings().version;
+        let choice = region.clone().map(|region| RegionChoice::new(region, version));
+        if let Some(files) = self.files().as_ref() {
+            let written = match &choice {
+                // A member that never had its keys keeps nothing on its disk.
+                Some(choice) if files.choice.has_place() => files.choice.replace(choice),
+                Some(_) => Ok(()),
+                None => files.choice.remove(),
+            };
+            written.map_err(|error| format!("{}: {error}", files.choice.path().display()))?;
+        }
+        self.write().choice.clone_from(&choice);
+        self.event(&KeyEvent::Chosen { region });
+        self.changed();
+        Ok(choice)
+    }
+
+    /// An operator says that `cmk` is the right key for this member's keystore.
+    pub(crate) fn trust(&self, cmk: KeyArn) {
+        self.event(&KeyEvent::Trusted { cmk: cmk.to_string() });
+        self.write().trusted = Some(cmk);
+        self.changed();
+    }
+
+    /// The key that an operator said is the right one.
+    pub(crate) fn trusted(&self) -> Option<KeyArn> {
+        self.read().trusted.clone()
+    }
+
+    /// The denials that are remembered from before this start.
+    pub(crate) fn remembered_denials(&self) -> BTreeSet<Region> {
+        let Some(key) = self.watched() else { return BTreeSet::new() };
+        self.files().as_ref().map(|files| files.denied.of(&key.cmk)).unwrap_or_default()
+    }
+
+    /// The denials that a restart must not forget; writes where that is a change.
+    pub(crate) fn remember_denials(&self, regions: &BTreeSet<Region>) {
+        self.write().pending = regions.first().cloned();
+        let Some(key) = self.watched() else { return };
+        if let Some(files) = self.files().as_mut() {
+            files.denied.set(&key.cmk, regions);
+        }
+    }
+
+    /// The Region that is used from now on.
+    pub(crate) fn use_region(&self, region: &Region) {
+        let before = self.active_region();
+        self.write().active = Some(region.clone());
+        if let Some(from) = before.filter(|from| from != region) {
+            self.event(&KeyEvent::RegionChanged { from, to: region.clone() });
+        }
+    }
+
+    /// What KMS says of the key's replicas.
+    pub(crate) fn found_replicas(&self, replicas: &MultiRegion) {
+        if self.read().replicas.as_ref() != Some(replicas) {
+            self.write().replicas = Some(replicas.clone());
+        }
+    }
+
+    /// Everything that is wrong with the key now. Whether that is a change.
+    pub(super) fn set_alerts(&self, alerts: &BTreeSet<Alert>) -> bool {
+        let mut state = self.write();
+        let changed = state.alerts != *alerts;
+        if changed {
+            state.alerts.clone_from(alerts);
+        }
+        changed
+    }
+
+    fn forget_choice(&self) {
+        tracing::info!("an operator's choice of a Region ends with the replica set's new settings");
+        self.event(&KeyEvent::Chosen { region: None });
+        if let Some(files) = self.files().as_ref()
+            && let Err(error) = files.choice.remove()
+        {
+            tracing::error!(%error, path = %files.choice.path().display(), "it cannot be removed");
+        }
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    fn files(&self) -> MutexGuard<'_, Option<Files>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -162,6 +401,14 @@ impl KeyAccess {
     fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn settings_key(settings: &SettingsRecord) -> Option<KeyArn> {
+    KeyArn::parse(&settings.cmk_arn).ok()
+}
+
+fn settings_regions(settings: &SettingsRecord) -> Vec<Region> {
+    settings.regions.iter().filter_map(|region| Region::parse(region).ok()).collect()
 }
 
 /// Whether both lead to the same service: it knows of a role, and is told key and Region with each call.

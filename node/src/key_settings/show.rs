@@ -13,6 +13,8 @@ pub(crate) fn show(member: &Member) -> v1::KmsShowResponse {
         settings: Some(public(&key.settings())),
         active_region: key.active_region().map(|region| region.to_string()).unwrap_or_default(),
         provider: key.config().provider.name().to_owned(),
-        ..v1::KmsShowResponse::default()
+        r#override: key.choice().as_ref().map(v1::KmsOverrideInfo::from),
+        warnings: crate::key::warnings(key),
+        replica_regions: crate::key::replica_regions(key).iter().map(ToString::to_string).collect(),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use coffer_proto::help::HelpCode;
+use coffer_proto::help::{HelpCode, find};
 use coffer_proto::internal::v1 as pb;
 use coffer_storage::{LogStore, raft::wire};
 use tokio::sync::watch;
@@ -89,8 +89,12 @@ impl Member {
     /// The page that explains why the member is in the state that it is in; `None` in health.
     pub fn help_code(&self) -> Option<HelpCode> {
         match self.state() {
-            MemberState::Sealed => Some(HelpCode::Sealed),
-            MemberState::Serving => self.concerns.lock().unwrap_or_else(PoisonError::into_inner).help(),
+            MemberState::Sealed => find(self.kms_status().help_code).or(Some(HelpCode::Sealed)),
+            MemberState::Serving => {
+                let alerts = self.key.alerts();
+                let of_key = alerts.iter().find(|alert| alert.kind.degrades()).and_then(|alert| find(alert.help));
+                of_key.or_else(|| self.concerns.lock().unwrap_or_else(PoisonError::into_inner).help())
+            }
             MemberState::Starting | MemberState::Recovering | MemberState::Stopping => None,
         }
     }

@@ -18,7 +18,8 @@ mod state;
 
 pub(crate) use concerns::Concern;
 pub use identity::MemberIdentity;
-pub use kms_status::KmsStatus;
+pub use kms_status::{KmsStatus, RegionStatus};
+pub(crate) use kms_status::{since, until};
 pub use limits::Limits;
 pub use member::Member;
 pub(crate) use member::has_cluster;

@@ -7,6 +7,7 @@ use coffer_proto::internal::v1::members_server::Members;
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
+use crate::key;
 use crate::key_settings::check_kms;
 use crate::member::Member;
 use crate::raft::admit;
@@ -33,16 +34,16 @@ impl Members for MembersService {
         &self,
         request: Request<pb::DeniedFact>,
     ) -> Result<Response<pb::DeniedFactResponse>, Status> {
-        let _from = admit(&self.member, &request)?;
-        Err(Status::unimplemented("TellDenied"))
+        let from = admit(&self.member, &request)?;
+        key::tell_denied(&self.member, from, request.get_ref()).map(Response::new)
     }
 
     async fn name_key(
         &self,
         request: Request<pb::NameKeyRequest>,
     ) -> Result<Response<pb::NameKeyResponse>, Status> {
-        let _from = admit(&self.member, &request)?;
-        Err(Status::unimplemented("NameKey"))
+        admit(&self.member, &request)?;
+        Ok(Response::new(key::name_key(&self.member)))
     }
 
     async fn check_kms(

@@ -8,11 +8,11 @@ use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{Instant as _, ServerState};
 
 use crate::alerts::AlertKind;
-use crate::member::{Member, MemberState, Serving};
+use crate::member::{Member, MemberState, Serving, since, until};
 use crate::verdict_name::VERDICTS;
 
 /// Every gauge and what it says.
-pub(super) const GAUGES: [(&str, &str); 22] = [
+pub(super) const GAUGES: [(&str, &str); 28] = [
     ("coffer_build_info", "1; the version is a label"),
     ("coffer_uptime_seconds", "Seconds since the process started"),
     ("coffer_member_state", "1 for the state that the member is in, 0 for the others"),
@@ -23,6 +23,15 @@ pub(super) const GAUGES: [(&str, &str); 22] = [
     ("coffer_kms_verdict", "1 for the last verdict on the customer's key, 0 for the others"),
     ("coffer_kms_last_probe_age_seconds", "Seconds since the customer's key was tried"),
     ("coffer_kms_denied_in_a_row", "Denials one after the other"),
+    ("coffer_kms_verdict_age_seconds", "For how long the last verdict has been this one"),
+    ("coffer_kms_next_probe_seconds", "Seconds until the customer's key is tried again"),
+    ("coffer_kms_failed_over", "1 while another Region than home is in use"),
+    (
+        "coffer_kms_region_verdict",
+        "1 for the last verdict in a Region, 0 for the others; labels region and verdict",
+    ),
+    ("coffer_kms_region_active", "1 for the Region in use, 0 for the others; label region"),
+    ("coffer_kms_settings_version", "Version of the customer's settings in force here"),
     ("coffer_raft_role", "1 for the role that the member has, 0 for the others"),
     ("coffer_raft_term", "The current term"),
     ("coffer_raft_leader_id", "The leader's member id, 0 where it is not known"),
@@ -99,6 +108,18 @@ fn take_kms(member: &Member) {
     }
     gauge!("coffer_kms_last_probe_age_seconds").set(number(kms.last_probe_age_ms()) / 1000.0);
     gauge!("coffer_kms_denied_in_a_row").set(f64::from(kms.denied_in_a_row));
+    gauge!("coffer_kms_verdict_age_seconds").set(number(since(kms.verdict_since)) / 1000.0);
+    gauge!("coffer_kms_next_probe_seconds").set(number(until(kms.next_probe)) / 1000.0);
+    gauge!("coffer_kms_failed_over").set(flag(kms.failed_over));
+    gauge!("coffer_kms_settings_version").set(number(member.key().settings().version));
+    // Regions are few and their names the owner's, so they may be labels.
+    for known in &kms.regions {
+        for verdict in VERDICTS {
+            let labels = [("region", known.region.clone()), ("verdict", verdict.to_owned())];
+            gauge!("coffer_kms_region_verdict", &labels).set(flag(verdict == known.verdict));
+        }
+        gauge!("coffer_kms_region_active", "region" => known.region.clone()).set(flag(known.active));
+    }
 }
 
 fn take_raft(serving: &Serving) {

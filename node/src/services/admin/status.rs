@@ -7,7 +7,7 @@ use coffer_storage::raft::{Membership, TypeConfig};
 use openraft::{RaftMetrics, ServerState, async_runtime::watch::WatchReceiver};
 
 use crate::alerts::to_public;
-use crate::member::{KmsStatus, Member, Serving};
+use crate::member::{Member, RegionStatus, Serving, since, until};
 
 /// The status; answered in every state of the member.
 pub fn status(member: &Member) -> v1::StatusResponse {
@@ -19,7 +19,8 @@ pub fn status(member: &Member) -> v1::StatusResponse {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         state: MemberState::from(condition.state).into(),
         state_reason: condition.reason,
-        encryption: Some(encryption(&member.kms_status())),
+        encryption: Some(encryption(member)),
+        settings_version: member.key().settings().version,
         uptime_seconds: whole_seconds(member.uptime()),
         incarnation: member.incarnation(),
         warnings: member.warnings(),
@@ -48,17 +49,40 @@ fn whole_seconds(time: Duration) -> u64 {
     time.as_secs()
 }
 
-fn encryption(kms: &KmsStatus) -> v1::EncryptionStatus {
+fn encryption(member: &Member) -> v1::EncryptionStatus {
+    let kms = member.kms_status();
     v1::EncryptionStatus {
         enabled: kms.enabled,
-        cmk_arn: kms.cmk_arn.clone(),
-        region: kms.region.clone(),
-        verdict: kms.verdict.to_owned(),
-        last_error_code: kms.last_error_code.clone(),
         last_probe_age_ms: kms.last_probe_age_ms(),
+        verdict_age_ms: since(kms.verdict_since),
+        next_probe_ms: until(kms.next_probe),
+        shutdown_in_ms: until(kms.stops_at),
+        cmk_arn: kms.cmk_arn,
+        region: kms.region,
+        verdict: kms.verdict.to_owned(),
+        last_error_code: kms.last_error_code,
         denied_in_a_row: kms.denied_in_a_row,
         provider: kms.provider.to_owned(),
-        ..v1::EncryptionStatus::default()
+        home_region: kms.home_region,
+        failed_over: kms.failed_over,
+        override_region: kms.override_region,
+        help_code: kms.help_code.to_owned(),
+        regions: kms.regions.into_iter().map(region).collect(),
+        private_network: "inactive".to_owned(),
+        role_arn: if kms.enabled { member.key().settings().role_arn.clone() } else { String::new() },
+    }
+}
+
+fn region(known: RegionStatus) -> v1::RegionStatus {
+    v1::RegionStatus {
+        last_probe_age_ms: since(known.last_probe),
+        region: known.region,
+        verdict: known.verdict.to_owned(),
+        key_state: known.key_state,
+        last_error_code: known.last_error_code,
+        denied_in_a_row: known.denied_in_a_row,
+        home: known.home,
+        active: known.active,
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     command::detached, deadline::Deadline, error::ServiceError, gate::Gate, request_metrics::observed,
 };
 use crate::alerts;
+use crate::key;
 use crate::key_settings;
 use crate::member::Member;
 
@@ -20,12 +21,18 @@ pub struct KeyAdminService {
     member: Arc<Member>,
     /// Changes of the settings, one after the other.
     changes: Gate,
+    /// Choices of an operator for this member, one after the other.
+    choices: tokio::sync::Mutex<()>,
 }
 
 impl KeyAdminService {
     /// The service of `member`.
     pub fn new(member: Arc<Member>) -> Self {
-        Self { member, changes: Gate::new("settings_changes", 1, MAX_QUEUED_CHANGES) }
+        Self {
+            member,
+            changes: Gate::new("settings_changes", 1, MAX_QUEUED_CHANGES),
+            choices: tokio::sync::Mutex::default(),
+        }
     }
 
     fn deadline<T>(&self, request: &Request<T>) -> Result<Deadline, ServiceError> {
@@ -69,9 +76,10 @@ impl KeyAdmin for KeyAdminService {
 
     async fn kms_override(
         &self,
-        _request: Request<v1::KmsOverrideRequest>,
+        request: Request<v1::KmsOverrideRequest>,
     ) -> Result<Response<v1::KmsOverrideResponse>, Status> {
-        Err(Status::unimplemented("KmsOverride"))
+        let _turn = self.choices.lock().await;
+        key::kms_override(&self.member, request.into_inner()).await.map(Response::new)
     }
 
     async fn rotate_master_key(
