@@ -1,13 +1,15 @@
 //! What a probe says in each case.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use coffer_keyring::WrapInfo;
-use coffer_keyring::health::{Decision, HealthPolicy, HealthState, PROBE_LIMIT, Verdict, probe};
+use coffer_keyring::health::{PROBE_LIMIT, Verdict, probe};
 use coffer_keyring::kms::{
     EncryptionContext, KeyArn, KeyDescription, KeyState, Kms, KmsError, Region, Unwrapped, Wrapped,
 };
+use coffer_keyring::verdict::{Event, Machine, Observation, Policy, Stance, Stop, WatchedKey};
 
 use crate::world::World;
 
@@ -47,24 +49,31 @@ async fn a_probe_sees_what_the_owner_does() {
 async fn a_revocation_is_confirmed_and_an_outage_is_not_one() {
     let world = World::new();
     let wrap = world.create().await.wrap_info().unwrap();
-    let mut state = HealthState::new(HealthPolicy::default());
-    let round = async |state: &mut HealthState| {
+    let (policy, start) = (Policy::default(), Duration::ZERO);
+    let key = WatchedKey { cmk: wrap.cmk.clone(), regions: vec![world.home.clone()], settings_version: 0 };
+    let mut machine = Machine::new(policy, key, world.home.clone(), start, None);
+    let mut now = start;
+    let mut round = async || {
+        now += policy.interval;
+        assert_eq!(machine.on(now, Event::Tick).probe, [world.home.clone()]);
         let outcome = probe(&world.kms, &wrap, &world.home).await;
-        state.on_verdict(&outcome.region, outcome.verdict)
+        let seen = Observation::new(&outcome, policy.key_store, now);
+        machine.on(now, Event::Probed { seen, jitter: 0.0 }).stance
     };
     world.admin.outage(&world.home).unwrap();
     for _ in 0..10 {
-        assert_eq!(round(&mut state).await, Decision::Degraded);
+        assert_eq!(round().await, Stance::Degraded);
     }
     world.admin.restore(&world.home).unwrap();
-    assert_eq!(round(&mut state).await, Decision::Continue);
+    assert_eq!(round().await, Stance::Serve);
     world.admin.disable(&world.cmk).unwrap();
-    assert_eq!(round(&mut state).await, Decision::Degraded);
+    assert_eq!(round().await, Stance::Degraded);
     world.admin.outage(&world.home).unwrap();
-    assert_eq!(round(&mut state).await, Decision::Degraded);
+    assert_eq!(round().await, Stance::Degraded);
     world.admin.restore(&world.home).unwrap();
-    assert_eq!(round(&mut state).await, Decision::Degraded);
-    assert_eq!(round(&mut state).await, Decision::ShutDown);
+    assert_eq!(round().await, Stance::Degraded);
+    let stop = Stop::Denied { region: world.home.clone(), code: "DisabledException".to_owned() };
+    assert_eq!(round().await, Stance::ShutDown(stop));
 }
 
 #[tokio::test]

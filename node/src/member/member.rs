@@ -92,7 +92,8 @@ impl Member {
             MemberState::Sealed => find(self.kms_status().help_code).or(Some(HelpCode::Sealed)),
             MemberState::Serving => {
                 let alerts = self.key.alerts();
-                let of_key = alerts.iter().find(|alert| alert.kind.degrades()).and_then(|alert| find(alert.help));
+                let of_key =
+                    alerts.iter().find(|alert| alert.kind.degrades()).and_then(|alert| find(alert.help));
                 of_key.or_else(|| self.concerns.lock().unwrap_or_else(PoisonError::into_inner).help())
             }
             MemberState::Starting | MemberState::Recovering | MemberState::Stopping => None,

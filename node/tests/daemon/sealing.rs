@@ -124,7 +124,9 @@ fn an_outage_at_home_fails_over_and_a_replica_that_denies_then_stops() {
     // The third Region would give the key, and is not asked: the owner's denial is not gone round by a restart.
     let running = member.start();
     wait_for("a denial", || {
-        running.http("/metrics").contains("coffer_kms_region_verdict{region=\"eu-west-1\",verdict=\"denied\"} 1")
+        running
+            .http("/metrics")
+            .contains("coffer_kms_region_verdict{region=\"eu-west-1\",verdict=\"denied\"} 1")
     });
     let page = running.http("/metrics");
     assert!(!page.contains("region=\"us-east-1\""), "{page}");

@@ -227,7 +227,7 @@ async fn an_absent_member_has_to_be_allowed() {
 async fn nothing_that_could_save_the_key_is_changed_under_a_pending_denial() {
     let set = start().await;
     let denied = set.follower().await;
-    denied.member.key().note(&region("eu-central-1"), true);
+    denied.member.key().remember_denials(&[region("eu-central-1")].into());
     let change = request(set_regions(&["eu-west-1", "eu-central-1"]));
     let answer = ask(&set, change.clone()).await;
     assert!(!answer.accepted);
@@ -236,7 +236,7 @@ async fn nothing_that_could_save_the_key_is_changed_under_a_pending_denial() {
     }
     // The policy is none of that.
     assert!(ask(&set, request(set_policy(30))).await.accepted);
-    denied.member.key().note(&region("eu-central-1"), false);
+    denied.member.key().remember_denials(&[].into());
     assert!(ask(&set, change).await.accepted);
     set.stop().await;
 }
