@@ -151,6 +151,11 @@ impl Keyring {
         self.view().body.databases.iter().map(|database| database.id).collect()
     }
 
+    /// The databases that were dropped, each with the log index of the drop.
+    pub fn tombstones(&self) -> Vec<(DatabaseId, u64)> {
+        self.view().body.tombstones.iter().map(|tombstone| (tombstone.id, tombstone.log_index)).collect()
+    }
+
     /// The log index at which a database was dropped, while its tombstone is kept.
     pub fn tombstone(&self, database: DatabaseId) -> Option<u64> {
         self.view().body.tombstone(database)

@@ -65,11 +65,13 @@ impl Engine {
     }
 }
 
+type KeyAndValue = (Box<[u8]>, Box<[u8]>);
+
 /// Walks over the keys that start with `prefix`.
 pub(super) fn iterate(
     admin: &DatabaseInstance,
     prefix: Vec<u8>,
-) -> impl Iterator<Item = Result<(Box<[u8]>, Box<[u8]>), rocksdb::Error>> {
+) -> impl Iterator<Item = Result<KeyAndValue, rocksdb::Error>> {
     let mut options = ReadOptions::default();
     options.set_iterate_upper_bound(Key::after_prefix(&prefix));
     options.set_iterate_lower_bound(prefix);

@@ -17,21 +17,37 @@ impl LogStore {
     ///
     /// # Errors
     /// The disk fails.
-    pub(crate) fn rewrite_files(
-        &self,
-        old: &[PathBuf],
-        stopping: impl Fn() -> bool,
-    ) -> Result<(), StorageError> {
+    pub(crate) fn rewrite_files(&self, old: &[PathBuf]) -> Result<(), StorageError> {
         let inner = &self.inner;
         let result = (|| {
             let leftovers = Leftovers::of(&inner.db, old).map_err(engine)?;
             if leftovers.others {
                 begin_new_files(&inner.db, "raft", |batch| inner.write(batch))?;
             }
-            if (leftovers.others || leftovers.tables) && !stopping() {
+            if leftovers.others || leftovers.tables {
                 compact(&inner.db);
             }
             remove_unused(&inner.db).map_err(engine)
+        })();
+        result.inspect_err(|error| drop(inner.fail(error)))
+    }
+
+    /// Writes the log anew without what was purged. Answers whether every table was replaced, so that no entry which was
+    /// purged before is in a file any more. Blocks as long as that takes; appends go on.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub(crate) fn drop_purged(&self) -> Result<bool, StorageError> {
+        let inner = &self.inner;
+        let tables = || -> Result<Vec<String>, StorageError> {
+            Ok(inner.db.live_files().map_err(engine)?.into_iter().map(|file| file.name).collect())
+        };
+        let result = (|| {
+            inner.db.flush().map_err(engine)?;
+            let before = tables()?;
+            compact(&inner.db);
+            let after = tables()?;
+            Ok(!before.iter().any(|name| after.contains(name)))
         })();
         result.inspect_err(|error| drop(inner.fail(error)))
     }

@@ -47,12 +47,9 @@ impl Engine {
     /// are.
     pub fn shred_states(&self) -> Vec<DropState> {
         let end = self.log.shredded_end();
-        let mut drops: Vec<_> = (self.keyring.report().tombstones.iter())
-            .map(|tombstone| DropState {
-                database_id: tombstone.id,
-                log_index: tombstone.log_index,
-                shredded: tombstone.log_index < end,
-            })
+        let tombstones = self.keyring.tombstones().into_iter();
+        let mut drops: Vec<_> = tombstones
+            .map(|(database_id, log_index)| DropState { database_id, log_index, shredded: log_index < end })
             .collect();
         drops.sort_by_key(|drop| (drop.log_index, drop.database_id));
         drops
@@ -63,13 +60,22 @@ impl Engine {
         self.shred_states().iter().filter(|drop| !drop.shredded).map(|drop| drop.log_index).max()
     }
 
-    /// Begins a rewrite of the log's files. With `shred`, under a key that is new, so that drops that were purged before
-    /// are shredded by it; else under the newest there is.
-    pub(crate) fn begin_log_rewrite(&self, shred: bool) -> Result<LogRewrite, StorageError> {
+    /// Begins a rewrite of the log's files under the newest key there is. With `shred` that is a new one, made when what
+    /// was purged is in no file any more, so that it never seals any of it. `None` where that has not come off: ask again.
+    /// Blocks as long as writing the log anew takes.
+    ///
+    /// # Errors
+    /// The disk fails: the member has to stop.
+    pub(crate) fn begin_log_rewrite(&self, shred: bool) -> Result<Option<LogRewrite>, StorageError> {
         let purged = self.log.purged().map(|id| id.index).filter(|_| shred);
-        let newest = self.keyring.versions(KeyOwner::Raft).last().copied().unwrap_or(KeyVersion::FIRST);
-        let version = if shred { self.keyring.rotate_raft_key()? } else { newest };
-        Ok(LogRewrite { version, purged, before: self.log_file_names()? })
+        if shred {
+            if self.is_stopping() || !self.log.drop_purged()? {
+                return Ok(None);
+            }
+            self.keyring.rotate_raft_key()?;
+        }
+        let version = self.keyring.versions(KeyOwner::Raft).last().copied().unwrap_or(KeyVersion::FIRST);
+        Ok(Some(LogRewrite { version, purged, before: self.log_file_names()? }))
     }
 
     /// One step of it. Answers whether it is done: old keys destroyed, and noted what is shredded. Blocks for as long as
@@ -78,8 +84,11 @@ impl Engine {
     /// # Errors
     /// The disk fails: the member has to stop.
     pub(crate) fn step_log_rewrite(&self, rewrite: &LogRewrite) -> Result<bool, StorageError> {
+        if self.is_stopping() {
+            return Ok(false);
+        }
         if !self.log_files_to_go(rewrite)?.is_empty() {
-            self.log.rewrite_files(&self.log_files_to_go(rewrite)?, || self.is_stopping())?;
+            self.log.rewrite_files(&self.log_files_to_go(rewrite)?)?;
             if !self.log_files_to_go(rewrite)?.is_empty() {
                 return Ok(false);
             }

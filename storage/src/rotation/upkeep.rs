@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long openraft is given to purge before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
+/// How long a step that is under way may take at a stop: a flush of what the databases hold in memory.
+const STOP: Duration = Duration::from_secs(2);
+
 /// See the module.
 pub struct KeyUpkeep {
     engine: Arc<Engine>,
@@ -96,7 +99,8 @@ impl KeyUpkeep {
             log.end_rewrite();
         });
         drop(ending.await);
-        work.await;
+        // What waits for Raft, and not for a disk, is given up.
+        drop(tokio::time::timeout(STOP, work).await);
     }
 
     async fn tick(&mut self) -> Result<(), StorageError> {
@@ -112,6 +116,7 @@ impl KeyUpkeep {
     async fn purge_drops(&mut self) -> Result<(), StorageError> {
         let Some(index) = self.engine.last_unshredded() else {
             self.drop = None;
+            self.log.want_shredding(0);
             return Ok(());
         };
         if self.rewrite.as_ref().is_some_and(|rewrite| rewrite.shreds(index)) {
@@ -175,9 +180,8 @@ impl KeyUpkeep {
             if !shred && !self.engine.raft_rotation_pending() {
                 return Ok(());
             }
-            let rewrite = self.blocking(move |engine| engine.begin_log_rewrite(shred)).await?;
-            self.rewrite = Some(Arc::new(rewrite));
-            if shred {
+            self.rewrite = self.blocking(move |engine| engine.begin_log_rewrite(shred)).await?.map(Arc::new);
+            if shred && self.rewrite.is_some() {
                 self.drop = None;
             }
         }

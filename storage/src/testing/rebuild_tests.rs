@@ -109,6 +109,7 @@ fn fill(node: &mut TestNode) {
     while !node.log.has_peer_record(2) {
         assert!(std::time::Instant::now() < patience, "the peer is not written");
         node.log.sync().unwrap();
+        #[expect(clippy::disallowed_methods, reason = "a poll loop with a deadline")]
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
 }
@@ -160,7 +161,7 @@ fn on_off_and_on_again_with_everything_carried_over() {
             checkpoint: now.checkpoint,
             hashes: before.hashes.clone(),
             names: before.names.clone(),
-            peer: before.peer.clone(),
+            peer: before.peer,
             ..before
         };
         assert_eq!(now, expected);

@@ -131,6 +131,8 @@ async fn drops_are_shredded_and_keys_rotated_under_load_on_every_member() {
         set.converge().await;
         for member in set.members.values() {
             member.node.engine.rotate_database_key(DatabaseId(db), round + 1).unwrap();
+            // Its drop comes in the middle of that.
+            member.node.engine.rotate_database_key(DatabaseId(gone), round + 1).unwrap();
         }
         let dropped = set.write(&with_retry(drop_database("gone", gone), 2, 2 * round + 2, 0, 0)).await;
         drops.push(dropped.applied_index);

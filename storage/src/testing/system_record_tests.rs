@@ -159,7 +159,7 @@ fn commands_of_the_first_feature_version_are_applied_and_later_ones_refused() {
     assert_eq!(inserted.inserted, 1);
     let put = Action::PutSystemRecord(put_system(SystemKind::Alert, "a", 0, b""));
     let entry = node.append(EntryPayload::Normal(Proposal::new(&command(FEATURE + 1, put))));
-    let error = node.engine.apply(&entry).err().expect("it is of the future");
+    let error = node.engine.apply(&entry).expect_err("it is of the future");
     assert!(matches!(error, StorageError::Feature { needed: 3, known: 2 }), "{error}");
     assert_eq!(value(&node, SystemKind::Alert, "a"), None);
 }
