@@ -74,7 +74,9 @@ pub fn classify(facts: &ErrorFacts<'_>) -> KmsErrorClass {
         "IncorrectKeyException"
         | "InvalidCiphertextException"
         | "InvalidKeyUsageException"
-        | "InvalidArnException" => Misconfigured,
+        | "InvalidArnException"
+        // Ours: a name that led to a public address, where those are refused.
+        | "PublicEndpoint" => Misconfigured,
         // ExpiredToken(Exception), KeyUnavailableException, KMSInternalException,
         // DependencyTimeoutException, DispatchFailure, TimeoutError, CredentialsNotLoaded, and
         // whatever else there is or will be.
@@ -119,6 +121,7 @@ mod tests {
             ("InvalidCiphertextException", Some(400), Misconfigured),
             ("InvalidKeyUsageException", Some(400), Misconfigured),
             ("InvalidArnException", Some(400), Misconfigured),
+            ("PublicEndpoint", None, Misconfigured),
             ("SomethingNew", Some(400), Unreachable),
             ("", None, Unreachable),
         ] {

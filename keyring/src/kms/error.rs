@@ -92,6 +92,10 @@ impl KmsError {
                 "a symmetric key for encryption is needed, not an asymmetric or HMAC key"
             }
             "InvalidArnException" => "check the ARN of the key",
+            "PublicEndpoint" => {
+                "set the endpoints to those of interface endpoints (AWS PrivateLink), give those private DNS, or \
+                 take encryption.require_private_network back"
+            }
             "CredentialsNotLoaded" => {
                 "no provider had credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a \
                  profile, or give the machine a role"

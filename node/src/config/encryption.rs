@@ -62,6 +62,8 @@ pub struct EncryptionSection {
     pub total_timeout: Span,
     /// Other addresses than AWS's own for KMS, by Region.
     pub endpoints: BTreeMap<String, String>,
+    /// Whether public addresses of KMS and STS are refused.
+    pub require_private_network: bool,
 }
 
 impl Default for EncryptionSection {
@@ -80,6 +82,7 @@ impl Default for EncryptionSection {
             attempt_timeout: Span::millis(1500),
             total_timeout: Span::millis(3500),
             endpoints: BTreeMap::new(),
+            require_private_network: false,
         }
     }
 }
@@ -97,6 +100,11 @@ impl EncryptionSection {
             Some(cmk) if named.is_empty() => vec![cmk.region().clone()],
             _ => named,
         }
+    }
+
+    /// Whether public addresses of KMS and STS are refused now.
+    pub fn private_network_active(&self) -> bool {
+        self.enabled && self.provider == Provider::Aws && self.require_private_network
     }
 
     /// How AWS KMS is reached; the session of an assumed role is named after the member, so that the trail in AWS tells them
@@ -119,7 +127,13 @@ impl EncryptionSection {
             total: self.total_timeout.0,
             ..AwsTimeouts::default()
         };
-        AwsKmsConfig { endpoints, sts_endpoint: given(&self.sts_endpoint), assume_role, timeouts }
+        AwsKmsConfig {
+            endpoints,
+            sts_endpoint: given(&self.sts_endpoint),
+            assume_role,
+            timeouts,
+            require_private_network: self.require_private_network,
+        }
     }
 
     /// Notes what is wrong.
@@ -189,11 +203,14 @@ impl EncryptionSection {
             "encryption.local_dir",
             "it is not set: the local provider needs the directory that `coffer dev-kms --dir` made",
         );
-        let unused = !self.role_arn.is_empty() || !self.sts_endpoint.is_empty() || !self.endpoints.is_empty();
+        let unused = !self.role_arn.is_empty()
+            || !self.sts_endpoint.is_empty()
+            || !self.endpoints.is_empty()
+            || self.require_private_network;
         problems.unless(
             !unused,
             "encryption.provider",
-            "role_arn, sts_endpoint and endpoints are for the provider aws, and this is local",
+            "role_arn, sts_endpoint, endpoints and require_private_network are for the provider aws, and this is local",
         );
     }
 

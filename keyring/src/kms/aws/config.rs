@@ -1,9 +1,10 @@
 //! How AWS KMS is reached.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::kms::Region;
+use crate::kms::{IamArn, IamArnError, Region, is_private};
 
 /// How AWS KMS is reached.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +17,9 @@ pub struct AwsKmsConfig {
     pub assume_role: Option<AssumeRole>,
     /// Limits in time.
     pub timeouts: AwsTimeouts,
+    /// Whether to connect to private addresses only: those of interface endpoints (AWS PrivateLink), and of this
+    /// machine.
+    pub require_private_network: bool,
 }
 
 /// A role to assume.
@@ -79,9 +83,15 @@ pub enum AwsKmsConfigError {
     /// Limits that contradict each other.
     #[error("the timeouts of KMS must be above zero, connect ≤ attempt ≤ total, with 1 to 5 attempts")]
     Timeouts,
+    /// An endpoint that names a public address, where those are refused.
+    #[error(
+        "the endpoint `{0}` is a public address, and a private network is required: give that of an interface \
+         endpoint (AWS PrivateLink)"
+    )]
+    PublicEndpoint(String),
     /// Not the ARN of a role.
-    #[error("`{0}` is not the ARN of a role, like arn:aws:iam::111122223333:role/coffer")]
-    Role(String),
+    #[error(transparent)]
+    Role(#[from] IamArnError),
     /// Not a session name that STS takes.
     #[error("`{0}` is not a session name: 2 to 64 of letters, digits and _+=,.@- are wanted")]
     SessionName(String),
@@ -97,6 +107,11 @@ impl AwsKmsConfig {
             if !is_safe_endpoint(endpoint) {
                 return Err(AwsKmsConfigError::Endpoint(endpoint.clone()));
             }
+            // Names are looked at when they are resolved; addresses are never resolved.
+            let public = literal_address(endpoint).is_some_and(|address| !is_private(address));
+            if self.require_private_network && public {
+                return Err(AwsKmsConfigError::PublicEndpoint(endpoint.clone()));
+            }
         }
         let AwsTimeouts { connect, attempt, total, max_attempts } = self.timeouts;
         let ordered = !connect.is_zero() && connect <= attempt && attempt <= total;
@@ -104,9 +119,7 @@ impl AwsKmsConfig {
             return Err(AwsKmsConfigError::Timeouts);
         }
         if let Some(role) = &self.assume_role {
-            if !(role.arn.starts_with("arn:aws") && role.arn.contains(":role/")) {
-                return Err(AwsKmsConfigError::Role(role.arn.clone()));
-            }
+            IamArn::parse_role(&role.arn)?;
             let allowed = |c: u8| c.is_ascii_alphanumeric() || b"_+=,.@-".contains(&c);
             let name = &role.session_name;
             if !(2..=64).contains(&name.len()) || !name.bytes().all(allowed) {
@@ -115,6 +128,16 @@ impl AwsKmsConfig {
         }
         Ok(())
     }
+}
+
+/// The address in an endpoint that names one instead of a host.
+fn literal_address(endpoint: &str) -> Option<IpAddr> {
+    let authority = endpoint.split_once("://")?.1.split(['/', '?', '#']).next()?;
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next()?,
+        None => authority.split(':').next()?,
+    };
+    host.parse().ok()
 }
 
 fn is_safe_endpoint(endpoint: &str) -> bool {
@@ -156,6 +179,24 @@ mod tests {
             "ftp://127.0.0.1",
         ] {
             assert!(!is_safe_endpoint(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_public_address_is_no_private_network() {
+        let refused = |endpoint: &str| {
+            let sts_endpoint = Some(endpoint.to_owned());
+            let config =
+                AwsKmsConfig { sts_endpoint, require_private_network: true, ..AwsKmsConfig::default() };
+            config.check().is_err()
+        };
+        for public in ["https://52.94.1.1", "https://52.94.1.1:443/x", "https://[2600:1f00::1]:443"] {
+            assert!(refused(public), "{public}");
+        }
+        for other in
+            ["https://10.0.0.7", "https://[fd00::7]", "http://127.0.0.1:4566", "https://sts.example.com"]
+        {
+            assert!(!refused(other), "{other}");
         }
     }
 

@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 
 use super::AssumeRole;
 use super::provider::Transport;
-use super::translate::{chain, error_of};
+use super::translate::{chain, error_of, is_public};
 use crate::kms::{KmsError, Region};
 
 /// Credentials that end sooner than this are renewed before they are used.
@@ -159,5 +159,6 @@ fn base_error(error: &CredentialsError) -> KmsError {
         }
         source = cause.source();
     }
-    KmsError::from_code("CredentialsNotLoaded", chain(error))
+    let code = if is_public(error) { "PublicEndpoint" } else { "CredentialsNotLoaded" };
+    KmsError::from_code(code, chain(error))
 }

@@ -10,7 +10,9 @@
 
 mod config;
 mod credentials;
+mod private_resolver;
 mod provider;
+mod role;
 mod translate;
 
 pub use self::config::{AssumeRole, AwsKmsConfig, AwsKmsConfigError, AwsTimeouts};

@@ -14,8 +14,9 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use zeroize::Zeroizing;
 
 use super::credentials::{Base, CredentialStore};
+use super::private_resolver::PrivateResolver;
 use super::translate::{description_of, error_of};
-use super::{AwsKmsConfig, AwsKmsConfigError, AwsTimeouts};
+use super::{AssumeRole, AwsKmsConfig, AwsKmsConfigError, AwsTimeouts};
 use crate::kms::{
     EncryptionContext, ErrorFacts, KeyArn, KeyDescription, Kms, KmsError, Region, Unwrapped, Wrapped,
 };
@@ -61,11 +62,25 @@ impl AwsKms {
     fn with_base(config: AwsKmsConfig, base: Base) -> Result<Self, AwsKmsConfigError> {
         config.check()?;
         let role = config.assume_role.clone();
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
+        // No proxy is taken from the environment: it would see where we go.
+        let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+        let http = if config.require_private_network {
+            http.build_with_resolver(PrivateResolver)
+        } else {
+            http.build_https()
+        };
         let transport = Transport { http, config };
         Ok(Self { transport, credentials: CredentialStore::new(base, role) })
+    }
+
+    /// The role that is assumed, where one is.
+    pub fn role(&self) -> Option<&AssumeRole> {
+        self.transport.config.assume_role.as_ref()
+    }
+
+    /// Whether public addresses are refused.
+    pub fn requires_private_network(&self) -> bool {
+        self.transport.config.require_private_network
     }
 
     async fn client(&self, region: &Region) -> Result<aws_sdk_kms::Client, KmsError> {

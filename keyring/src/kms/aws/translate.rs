@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::date_time::{DateTime, Format};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::private_resolver::PublicAddress;
 use crate::kms::{ErrorFacts, KeyArn, KeyDescription, KeyState, KmsError, MultiRegion, Region};
 
 /// Reads an error of the SDK: by its code, never by its type.
@@ -31,6 +32,7 @@ where
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
             ("TimeoutError".to_owned(), chain(error))
         }
+        SdkError::DispatchFailure(_) if is_public(error) => ("PublicEndpoint".to_owned(), chain(error)),
         SdkError::DispatchFailure(_) => ("DispatchFailure".to_owned(), chain(error)),
         SdkError::ConstructionFailure(_) => ("ConstructionFailure".to_owned(), chain(error)),
         // Its source could quote the answer.
@@ -40,6 +42,18 @@ where
     let clock_skew = raw.and_then(clock_skew);
     let facts = ErrorFacts { code: &code, http_status, key_state: None, clock_skew };
     KmsError::new(&facts, message, request_id)
+}
+
+/// Whether it was a public address that kept us from connecting.
+pub(super) fn is_public(error: &(dyn Error + 'static)) -> bool {
+    let mut source = Some(error);
+    while let Some(error) = source {
+        if error.is::<PublicAddress>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
 }
 
 /// What an error and its sources say, by Display alone.
