@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{KeyArn, Region};
+use crate::timestamp::Timestamp;
 
 /// The state of a key, per Region.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +64,8 @@ pub struct KeyDescription {
     pub current_key_material_id: Option<String>,
     /// Whether the key lives in a custom or external key store, whose owner can disconnect it.
     pub custom_key_store: bool,
+    /// When the key was made, where the service says it. Its last rotation DescribeKey does not say.
+    pub created: Option<Timestamp>,
     /// The service's id of this request, for its audit trail.
     pub request_id: Option<String>,
 }

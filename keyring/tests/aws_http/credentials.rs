@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use coffer_keyring::kms::aws::{AssumeRole, AwsKms, AwsKmsConfig};
 use coffer_keyring::kms::{Kms, KmsErrorClass};
 
@@ -196,4 +199,88 @@ async fn credentials_without_a_role_are_fresh_at_every_probe() {
     encrypt().await;
     let signers: Vec<_> = server.requests().iter().map(signer).collect();
     assert_eq!(signers, ["AKID0", "AKID0", "AKID1"]);
+}
+
+/// A date so many seconds from now, as STS writes it.
+fn in_seconds(seconds: u64) -> String {
+    let moment = SystemTime::now() + Duration::from_secs(seconds);
+    DateTime::from(moment).fmt(Format::DateTime).unwrap()
+}
+
+#[tokio::test]
+async fn a_session_is_renewed_before_it_ends_and_used_to_its_end_where_that_fails() {
+    let out = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&out);
+    let server = Server::start(move |before, request| match request.operation.as_str() {
+        "AssumeRole" if told.load(Ordering::Relaxed) => Answer::Close,
+        "AssumeRole" => session(before, &in_seconds(45)),
+        _ => encrypted(),
+    });
+    let server = server.await;
+    let kms = kms(with_role(&server));
+    for _ in 0..2 {
+        kms.encrypt(&home(), &key(), b"x", &context()).await.unwrap();
+    }
+    assert_eq!(server.count("AssumeRole"), 2, "a session that ends within a minute is not waited for");
+    out.store(true, Ordering::Relaxed);
+    kms.encrypt(&home(), &key(), b"x", &context()).await.expect("it has not ended yet");
+}
+
+#[tokio::test]
+async fn an_ended_session_with_sts_out_is_an_outage_of_credentials() {
+    let out = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&out);
+    let server = Server::start(move |before, request| match request.operation.as_str() {
+        "AssumeRole" if told.load(Ordering::Relaxed) => Answer::Close,
+        "AssumeRole" => session(before, LATER),
+        _ if told.load(Ordering::Relaxed) => Answer::error(400, "ExpiredTokenException"),
+        _ => encrypted(),
+    });
+    let server = server.await;
+    let kms = kms(with_role(&server));
+    kms.encrypt(&home(), &key(), b"x", &context()).await.unwrap();
+    out.store(true, Ordering::Relaxed);
+    let error = kms.encrypt(&home(), &key(), b"x", &context()).await.unwrap_err();
+    assert_eq!((error.code.as_str(), error.class), ("ExpiredTokenException", KmsErrorClass::Unreachable));
+    assert_eq!(error.help_code(), "CK0011");
+    let error = kms.refresh_credentials(&home()).await.unwrap_err();
+    assert_eq!((error.class, error.of_credentials), (KmsErrorClass::Unreachable, true), "{error}");
+    assert_eq!(error.help_code(), "CK0011");
+}
+
+#[tokio::test]
+async fn a_signature_that_sts_refuses_is_judged_by_the_clock() {
+    for (ahead, class) in [(0, KmsErrorClass::Denied), (900, KmsErrorClass::NoVerdict)] {
+        let server = Server::start(move |_, _| {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+            let there = DateTime::from_secs(i64::try_from(now.as_secs()).unwrap() + ahead);
+            let Answer::Http(status, mut headers, body) = sts_error(403, "SignatureDoesNotMatch") else {
+                unreachable!()
+            };
+            headers.push(("date", there.fmt(Format::HttpDate).unwrap()));
+            Answer::Http(status, headers, body)
+        });
+        let server = server.await;
+        let error = kms(with_role(&server)).refresh_credentials(&home()).await.unwrap_err();
+        assert_eq!(error.class, class, "{ahead}: {error}");
+        assert_eq!(error.help_code(), if ahead == 0 { "CK0005" } else { "CK0013" });
+    }
+}
+
+#[tokio::test]
+async fn a_role_has_to_prove_that_it_reaches_the_key() {
+    let server = Server::start(|before, request| match request.operation.as_str() {
+        "AssumeRole" => session(before, LATER),
+        _ => Answer::error(400, "AccessDeniedException"),
+    });
+    let server = server.await;
+    let findings = kms(with_role(&server)).check_role_reaches(&key(), &home(), &context()).await;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!((findings[0].help_code, findings[0].warning), ("CK0003", false));
+    assert!(
+        findings[0].problem.starts_with("arn:aws:iam::111122223333:role/coffer does not reach arn:aws:kms:")
+    );
+
+    let findings = kms(config(&server)).check_role_reaches(&key(), &home(), &context()).await;
+    assert_eq!(findings.len(), 1, "without a role there is nothing to prove: {findings:?}");
 }

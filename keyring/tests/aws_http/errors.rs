@@ -99,3 +99,59 @@ async fn a_refused_signature_is_judged_by_the_clock() {
     assert_eq!(verdict(limit + 60).await, NoVerdict);
     assert_eq!(verdict(-limit - 60).await, NoVerdict);
 }
+
+#[tokio::test]
+async fn a_code_is_read_in_every_shape_that_it_is_written_in() {
+    let json = || ("content-type", "application/x-amz-json-1.1".to_owned());
+    let kind = |value: &str| ("x-amzn-errortype", value.to_owned());
+    for (headers, body) in [
+        (vec![json()], "{\"__type\":\"AccessDeniedException\",\"Message\":\"told so\"}"),
+        (vec![json()], "{\"__type\":\"com.amazonaws.kms#AccessDeniedException\",\"message\":\"told so\"}"),
+        (
+            vec![json()],
+            "{\"__type\":\"com.amazon.coral.service#AccessDeniedException\",\"Message\":\"told so\"}",
+        ),
+        (vec![json(), kind("AccessDeniedException")], "{\"message\":\"told so\"}"),
+        (
+            vec![
+                json(),
+                kind("AccessDeniedException:http://internal.amazon.com/coral/com.amazon.coral.service/"),
+            ],
+            "{\"message\":\"told so\"}",
+        ),
+    ] {
+        let server = Server::start(move |_, _| Answer::Http(400, headers.clone(), body.to_owned())).await;
+        let kms = kms(config(&server));
+        for error in [
+            kms.encrypt(&home(), &key(), b"x", &context()).await.unwrap_err(),
+            kms.decrypt(&home(), &key(), b"x", &context()).await.unwrap_err(),
+            kms.describe(&home(), &key()).await.unwrap_err(),
+        ] {
+            assert_eq!((error.code.as_str(), error.class), ("AccessDeniedException", Denied), "{body}");
+            assert_eq!((error.message.as_str(), error.help_code()), ("told so", "CK0003"), "{body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_without_a_code_is_an_outage() {
+    for (status, body) in [(400, "{}"), (403, "<html>a proxy of somebody</html>"), (500, ""), (503, "{}")] {
+        let server = Server::start(move |_, _| Answer::Http(status, Vec::new(), body.to_owned())).await;
+        let error = kms(config(&server)).encrypt(&home(), &key(), b"x", &context()).await.unwrap_err();
+        assert_eq!(error.class, Unreachable, "{status} {body}: {error}");
+        assert!(!error.to_string().contains("html"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn throttling_is_no_verdict_whatever_it_is_called() {
+    for (status, code) in [
+        (400, "ThrottlingException"),
+        (400, "LimitExceededException"),
+        (429, "TooManyRequestsException"),
+        (429, "NeverHeardOfException"),
+    ] {
+        let (error, _) = error_for(status, code).await;
+        assert_eq!((error.class, error.help_code()), (NoVerdict, "CK0012"), "{code}");
+    }
+}

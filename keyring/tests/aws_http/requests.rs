@@ -72,6 +72,7 @@ async fn a_description_is_read_in_full() {
             &serde_json::json!({ "KeyMetadata": {
                 "KeyId": key().id(), "Arn": key().to_string(), "KeyState": "Disabled",
                 "KeyUsage": "ENCRYPT_DECRYPT", "KeySpec": "SYMMETRIC_DEFAULT", "CurrentKeyMaterialId": "m2",
+                "CreationDate": 1_700_000_000.25,
                 "MultiRegion": true,
                 "MultiRegionConfiguration": {
                     "MultiRegionKeyType": "PRIMARY",
@@ -86,6 +87,7 @@ async fn a_description_is_read_in_full() {
     assert_eq!((found.arn, found.state), (key(), KeyState::Disabled));
     assert!(found.symmetric && !found.custom_key_store);
     assert_eq!(found.current_key_material_id.as_deref(), Some("m2"));
+    assert_eq!(found.created.map(|created| created.unix()), Some(1_700_000_000));
     let regions = found.multi_region.unwrap();
     assert_eq!(regions.primary, home());
     assert_eq!(regions.replicas, [Region::parse("eu-west-1").unwrap()]);

@@ -82,3 +82,18 @@ async fn nonsense_is_an_outage_and_no_part_of_an_answer_is_shown() {
         assert!(!shown.contains(&secret) && !shown.contains("master key"), "{at}: {shown}");
     }
 }
+
+#[tokio::test]
+async fn this_machine_is_a_private_network() {
+    let server = Server::start(|_, _| {
+        let answer =
+            serde_json::json!({ "KeyId": key().to_string(), "Plaintext": STANDARD.encode("secret") });
+        Answer::json(200, &answer)
+    });
+    let server = server.await;
+    let port = server.url.rsplit(':').next().unwrap();
+    for url in [server.url.clone(), format!("http://localhost:{port}")] {
+        let config = AwsKmsConfig { require_private_network: true, ..at(&url) };
+        kms(config).decrypt(&home(), &key(), b"blob", &context()).await.unwrap();
+    }
+}

@@ -1,6 +1,6 @@
 //! The local KMS answers as AWS does.
 
-use coffer_keyring::kms::local::{LocalKms, LocalKmsAdmin, LocalKmsError};
+use coffer_keyring::kms::local::{LocalFault, LocalKms, LocalKmsAdmin, LocalKmsError};
 use coffer_keyring::kms::{EncryptionContext, KeyArn, KeyState, Kms, KmsError, KmsErrorClass, Region};
 
 use crate::world::World;
@@ -182,4 +182,40 @@ fn the_directory_is_private_and_writers_take_turns() {
     assert_eq!(LocalKmsAdmin::new(&path).list().unwrap().len(), 20);
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&path), mode(&path.join("kms.json"))), (0o700, 0o600));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_fails_as_it_is_told_to() {
+    let world = World::new();
+    let encrypt =
+        async || world.kms.encrypt(&world.home, &world.cmk, b"x", &EncryptionContext::default()).await;
+    for (fault, code, class, seconds) in [
+        (LocalFault::Outage, "DispatchFailure", KmsErrorClass::Unreachable, 0),
+        (LocalFault::BlackHole, "TimeoutError", KmsErrorClass::Unreachable, 3),
+        (LocalFault::Throttled, "ThrottlingException", KmsErrorClass::NoVerdict, 0),
+        (LocalFault::Error, "KMSInternalException", KmsErrorClass::Unreachable, 0),
+        (LocalFault::Denied, "AccessDeniedException", KmsErrorClass::Denied, 0),
+    ] {
+        world.admin.set_fault(&world.home, Some(fault)).unwrap();
+        assert_eq!(world.admin.faults().unwrap(), [(world.home.clone(), fault)].into());
+        let started = tokio::time::Instant::now();
+        refused(encrypt().await, code, class);
+        assert_eq!(started.elapsed().as_secs(), seconds, "{fault:?}");
+        refused(world.kms.describe(&world.home, &world.cmk).await, code, class);
+        let away = world.cmk.in_region(&world.away).unwrap();
+        world.kms.describe(&world.away, &away).await.expect("the other Region is not concerned");
+        assert_eq!(world.admin.list().unwrap()[0].region_fault, Some(fault));
+    }
+    world.admin.set_fault(&world.home, Some(LocalFault::Slow(2500))).unwrap();
+    let started = tokio::time::Instant::now();
+    encrypt().await.unwrap();
+    assert_eq!(started.elapsed().as_millis() / 100, 25);
+    // What its owner does while a call is on its way counts.
+    let (answer, ()) = tokio::join!(encrypt(), async { world.admin.disable(&world.cmk).unwrap() });
+    refused(answer, "DisabledException", KmsErrorClass::Denied);
+
+    world.admin.restore(&world.home).unwrap();
+    world.admin.enable(&world.cmk).unwrap();
+    assert!(world.admin.faults().unwrap().is_empty());
+    encrypt().await.unwrap();
 }

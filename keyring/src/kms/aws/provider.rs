@@ -60,12 +60,21 @@ impl AwsKms {
     }
 
     fn with_base(config: AwsKmsConfig, base: Base) -> Result<Self, AwsKmsConfigError> {
+        Self::with_resolver(config, base, PrivateResolver::default())
+    }
+
+    /// `resolver` is used where a private network is required.
+    pub(super) fn with_resolver(
+        config: AwsKmsConfig,
+        base: Base,
+        resolver: PrivateResolver,
+    ) -> Result<Self, AwsKmsConfigError> {
         config.check()?;
         let role = config.assume_role.clone();
         // No proxy is taken from the environment: it would see where we go.
         let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
         let http = if config.require_private_network {
-            http.build_with_resolver(PrivateResolver)
+            http.build_with_resolver(resolver)
         } else {
             http.build_https()
         };

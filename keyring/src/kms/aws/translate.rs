@@ -12,6 +12,7 @@ use aws_smithy_types::date_time::{DateTime, Format};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::private_resolver::PublicAddress;
+use crate::Timestamp;
 use crate::kms::{ErrorFacts, KeyArn, KeyDescription, KeyState, KmsError, MultiRegion, Region};
 
 /// Reads an error of the SDK: by its code, never by its type.
@@ -107,6 +108,7 @@ pub(super) fn description_of(
         symmetric,
         current_key_material_id: key.current_key_material_id().map(ToOwned::to_owned),
         custom_key_store: key.custom_key_store_id().is_some() || key.xks_key_configuration().is_some(),
+        created: key.creation_date().and_then(|date| Timestamp::from_unix(date.secs())),
         request_id,
     })
 }

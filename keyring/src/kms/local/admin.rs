@@ -1,13 +1,14 @@
 //! What AWS's console does, for the local KMS: keys are made, replicated, disabled and deleted,
 //! and Regions put out.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::LocalKmsError;
 use super::model::arn_of;
 use super::store::Store;
+use super::{LocalFault, LocalKmsError};
 use crate::kms::{KeyArn, KeyState, Region};
 use crate::timestamp::Timestamp;
 
@@ -37,6 +38,8 @@ pub struct LocalKeyInfo {
     pub key_material_id: Option<String>,
     /// Whether the Region is put out.
     pub region_out: bool,
+    /// How the Region fails, if it does.
+    pub region_fault: Option<LocalFault>,
 }
 
 impl LocalKmsAdmin {
@@ -107,21 +110,34 @@ impl LocalKmsAdmin {
     /// # Errors
     /// When the directory cannot be changed.
     pub fn outage(&self, region: &Region) -> Result<(), LocalKmsError> {
-        self.store.change(|model| {
-            model.outages.insert(region.clone());
-            Ok(())
-        })
+        self.set_fault(region, Some(LocalFault::Outage))
     }
 
-    /// Ends the outage of a Region.
+    /// Ends the outage of a Region, or what else it suffers from.
     ///
     /// # Errors
     /// When the directory cannot be changed.
     pub fn restore(&self, region: &Region) -> Result<(), LocalKmsError> {
+        self.set_fault(region, None)
+    }
+
+    /// Sets how a Region fails from now on; `None`: not at all.
+    ///
+    /// # Errors
+    /// When the directory cannot be changed.
+    pub fn set_fault(&self, region: &Region, fault: Option<LocalFault>) -> Result<(), LocalKmsError> {
         self.store.change(|model| {
-            model.outages.remove(region);
+            model.set_fault(region, fault);
             Ok(())
         })
+    }
+
+    /// The Regions that fail, each with how.
+    ///
+    /// # Errors
+    /// When the directory cannot be read or holds no local KMS.
+    pub fn faults(&self) -> Result<BTreeMap<Region, LocalFault>, LocalKmsError> {
+        Ok(self.read()?.all_faults())
     }
 
     /// The Regions that are put out.
@@ -151,6 +167,7 @@ impl LocalKmsAdmin {
                     created: key.created,
                     key_material_id: key.current().map(|material| material.id.clone()),
                     region_out: model.outages.contains(region),
+                    region_fault: model.fault(region),
                     arn,
                 });
             }

@@ -14,12 +14,14 @@
 mod admin;
 mod blob;
 mod error;
+mod fault;
 mod model;
 mod provider;
 mod store;
 
 pub use self::admin::{LocalKeyInfo, LocalKmsAdmin};
 pub use self::error::LocalKmsError;
+pub use self::fault::LocalFault;
 pub use self::provider::LocalKms;
 
 /// The account in the ARNs of local keys: the one that AWS's documentation never gives to anybody.

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{ACCOUNT, LocalKmsError};
+use super::{ACCOUNT, LocalFault, LocalKmsError};
 use crate::kms::{KeyArn, KeyState, Region};
 use crate::timestamp::Timestamp;
 
@@ -24,8 +24,11 @@ pub(super) const MAX_KEYS: usize = 1000;
 #[serde(deny_unknown_fields)]
 pub(super) struct Model {
     pub(super) format: u32,
-    /// Regions that do not answer.
+    /// Regions that refuse connections. Apart from the other faults, because files of before those have it.
     pub(super) outages: BTreeSet<Region>,
+    /// Regions that fail in another way.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    faults: BTreeMap<Region, LocalFault>,
     /// Keys by id.
     pub(super) keys: BTreeMap<String, LocalKey>,
 }
@@ -118,6 +121,28 @@ pub(super) fn arn_of(id: &str, region: &Region) -> Result<KeyArn, LocalKmsError>
 impl Model {
     pub(super) fn new() -> Self {
         Self { format: FORMAT, ..Self::default() }
+    }
+
+    /// How a Region fails, if it does.
+    pub(super) fn fault(&self, region: &Region) -> Option<LocalFault> {
+        let out = self.outages.contains(region).then_some(LocalFault::Outage);
+        out.or_else(|| self.faults.get(region).copied())
+    }
+
+    pub(super) fn set_fault(&mut self, region: &Region, fault: Option<LocalFault>) {
+        self.outages.remove(region);
+        self.faults.remove(region);
+        match fault {
+            Some(LocalFault::Outage) => drop(self.outages.insert(region.clone())),
+            Some(fault) => drop(self.faults.insert(region.clone(), fault)),
+            None => {}
+        }
+    }
+
+    /// The Regions that fail, each with how.
+    pub(super) fn all_faults(&self) -> BTreeMap<Region, LocalFault> {
+        let out = self.outages.iter().map(|region| (region.clone(), LocalFault::Outage));
+        self.faults.clone().into_iter().chain(out).collect()
     }
 
     /// The key that an ARN names, wherever it has replicas.

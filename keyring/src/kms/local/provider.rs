@@ -44,16 +44,20 @@ impl LocalKms {
     }
 
     /// The content, if the Region answers at all.
-    fn reach(&self, region: &Region) -> Result<Model, KmsError> {
-        let model = match self.store.read() {
-            Ok(Some(model)) => model,
-            Ok(None) => return Err(KmsError::from_code("DispatchFailure", "the local KMS is gone")),
-            Err(error) => return Err(KmsError::from_code("DispatchFailure", error.to_string())),
-        };
-        if model.outages.contains(region) {
-            return Err(KmsError::from_code("DispatchFailure", format!("{region} is out")));
+    async fn reach(&self, region: &Region) -> Result<Model, KmsError> {
+        let model = self.read()?;
+        let Some(fault) = model.fault(region) else { return Ok(model) };
+        fault.meet().await?;
+        // What changed meanwhile counts.
+        self.read()
+    }
+
+    fn read(&self) -> Result<Model, KmsError> {
+        match self.store.read() {
+            Ok(Some(model)) => Ok(model),
+            Ok(None) => Err(KmsError::from_code("DispatchFailure", "the local KMS is gone")),
+            Err(error) => Err(KmsError::from_code("DispatchFailure", error.to_string())),
         }
-        Ok(model)
     }
 }
 
@@ -81,7 +85,7 @@ fn usable<'a>(model: &'a Model, region: &Region, arn: &KeyArn) -> Result<&'a Loc
     }
 }
 
-fn refuse(code: &str, status: u16, key_state: Option<&KeyState>, message: &str) -> KmsError {
+pub(super) fn refuse(code: &str, status: u16, key_state: Option<&KeyState>, message: &str) -> KmsError {
     let facts = ErrorFacts { code, http_status: Some(status), key_state, clock_skew: None };
     KmsError::new(&facts, message, Some(request_id()))
 }
@@ -99,7 +103,7 @@ impl Kms for LocalKms {
         plaintext: &[u8],
         context: &EncryptionContext,
     ) -> Result<Wrapped, KmsError> {
-        let model = self.reach(region)?;
+        let model = self.reach(region).await?;
         if plaintext.is_empty() || plaintext.len() > MAX_PLAINTEXT {
             return Err(refuse("ValidationException", 400, None, "1 to 4096 bytes are encrypted"));
         }
@@ -120,7 +124,7 @@ impl Kms for LocalKms {
         ciphertext: &[u8],
         context: &EncryptionContext,
     ) -> Result<Unwrapped, KmsError> {
-        let model = self.reach(region)?;
+        let model = self.reach(region).await?;
         let found = usable(&model, region, key)?;
         let invalid = || refuse("InvalidCiphertextException", 400, None, "the ciphertext does not open");
         if ciphertext.len() > MAX_CIPHERTEXT {
@@ -136,7 +140,7 @@ impl Kms for LocalKms {
     }
 
     async fn describe(&self, region: &Region, key: &KeyArn) -> Result<KeyDescription, KmsError> {
-        let model = self.reach(region)?;
+        let model = self.reach(region).await?;
         let (found, state) = find(&model, region, key)?;
         let multi_region = key.is_multi_region().then(|| MultiRegion {
             primary: found.primary.clone(),
@@ -151,6 +155,7 @@ impl Kms for LocalKms {
             symmetric: true,
             current_key_material_id: found.current().map(|material| material.id.clone()),
             custom_key_store: false,
+            created: Some(found.created),
             request_id: Some(request_id()),
         })
     }
