@@ -31,6 +31,7 @@ pub mod metrics;
 mod process_limits;
 mod program;
 pub mod raft;
+mod restart;
 mod server;
 pub mod services;
 mod signals;

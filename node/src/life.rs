@@ -24,7 +24,7 @@ use crate::key::{self, KeyAccess, Unsealing};
 use crate::member::{Limits, Member, MemberIdentity, MemberState};
 use crate::services::{HandOverError, hand_over};
 use crate::signals::Signals;
-use crate::{key_settings, metrics, server};
+use crate::{key_settings, key_work, metrics, server};
 
 type Server = JoinHandle<Result<(), tonic::transport::Error>>;
 
@@ -37,12 +37,14 @@ pub(crate) struct Ended {
     pub(crate) exit: Exit,
     /// By when the process ends, whatever still reads or writes.
     pub(crate) by: Instant,
+    /// Whether the program is started again in the place of this process.
+    pub(crate) restart: bool,
 }
 
 impl Ended {
     /// Nothing was closed yet.
     fn now(exit: Exit, config: &Config) -> Self {
-        Self { exit, by: Instant::now() + config.stop.close_timeout.0 }
+        Self { exit, by: Instant::now() + config.stop.close_timeout.0, restart: false }
     }
 }
 
@@ -64,10 +66,11 @@ pub(crate) async fn life(config: &Config) -> Ended {
     }
     stop.send_replace(true);
     tokio::select! {
-        ended = life => ended,
+        // Asked to stop, it does not start again, whatever it was about to do.
+        ended = life => Ended { restart: false, ..ended },
         signal = signals.next() => {
             tracing::warn!(signal, "ending at once");
-            Ended { exit: Exit::Killed, by: Instant::now() }
+            Ended { exit: Exit::Killed, by: Instant::now(), restart: false }
         }
     }
 }
@@ -160,6 +163,8 @@ async fn stopped(stop: &mut Stop) {
 /// Why a member that serves stops.
 enum End {
     Asked,
+    /// Work on keys is done by the next start.
+    Restart,
     Revoked(String),
     Failed(String),
 }
@@ -176,14 +181,16 @@ async fn serve(
     tokio::spawn(key_settings::follow(member.clone(), config.key_settings()));
     let end = tokio::select! {
         never = attend(member, &raft, &config.cluster) => match never {},
+        never = key_work::coordinate(member) => match never {},
         () = stopped(stop) => End::Asked,
+        () = member.key_work().restart_asked() => End::Restart,
         reason = watched => End::Revoked(reason),
         reason = log_failed(log.failed()) => End::Failed(format!("the Raft log: {reason}")),
         reason = raft_failed(&raft) => End::Failed(format!("Raft: {reason}")),
         ended = &mut server => End::Failed(format!("the server ended: {ended:?}")),
     };
     let exit = match &end {
-        End::Asked => Exit::Stopped,
+        End::Asked | End::Restart => Exit::Stopped,
         End::Revoked(reason) => {
             tracing::error!(%reason, help = hint(Exit::Revoked.help_code()), "this member shuts down");
             Exit::Revoked
@@ -193,6 +200,7 @@ async fn serve(
             Exit::Storage
         }
     };
+    let restart = matches!(end, End::Restart);
     let reason = match end {
         End::Failed(reason) => {
             // Nothing is handed over, flushed or waited for: what the disk has is what the next start begins with.
@@ -202,6 +210,7 @@ async fn serve(
             return Ended::now(exit, config);
         }
         End::Asked => "it was asked to stop".to_owned(),
+        End::Restart => "it restarts itself to rebuild its data".to_owned(),
         End::Revoked(reason) => reason,
     };
     // Leadership first, while this member still answers its peers. That takes from the time to drain: calls run on
@@ -237,7 +246,7 @@ async fn serve(
     if timeout_at(closed, close).await.is_err() {
         tracing::warn!("storage did not close in time; nothing is lost by that: the log has everything");
     }
-    Ended { exit, by: closed }
+    Ended { exit, by: closed, restart }
 }
 
 /// Why a member that does not serve yet stops.

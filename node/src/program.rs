@@ -10,7 +10,7 @@ use crate::args::{Args, Command, InitConfigArgs, RunArgs};
 use crate::config::{Config, ConfigError};
 use crate::exit::Exit;
 use crate::help::hint;
-use crate::{fail_stop, init_config, life, logging, process_limits};
+use crate::{fail_stop, init_config, life, logging, process_limits, restart};
 
 /// Threads that run tasks: network and Raft; what blocks has threads of its own. Two at least, so that a task that computes
 /// never holds up the heartbeats.
@@ -63,12 +63,18 @@ fn run(args: &RunArgs) -> Exit {
             return Exit::Internal;
         }
     };
-    let life::Ended { exit, by } = runtime.block_on(life::life(&config));
+    let life::Ended { exit, by, restart } = runtime.block_on(life::life(&config));
     match exit {
         Exit::Killed => runtime.shutdown_timeout(KILLED_GRACE),
         // What reads or writes is let finish, so that it does not run into the end of the process. Not for ever: a disk
         // that hangs must not keep a member alive.
         _ => runtime.shutdown_timeout(by.saturating_duration_since(Instant::now())),
+    }
+    if restart {
+        tracing::info!("restarting");
+        let error = restart::restart();
+        tracing::error!(%error, "this program cannot be started again: start it by hand");
+        return Exit::Internal;
     }
     tracing::info!(status = exit.code(), reason = %exit, "exit");
     exit

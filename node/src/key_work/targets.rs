@@ -32,7 +32,7 @@ pub(crate) struct KeyTargets(KeyTargetsRecord);
 pub(crate) enum TargetsError {
     /// Too much is under way.
     #[error(
-        "the keys of {MAX_DATABASES} databases are being rotated already: wait until some are done (`coffer keys work`)"
+        "the keys of {MAX_DATABASES} databases are being rotated already: wait until some are done (`coffer keys progress`)"
     )]
     TooManyDatabases,
     /// As above, of members.
@@ -43,7 +43,7 @@ pub(crate) enum TargetsError {
     /// As above, of customer keys.
     #[error(
         "members still depend on {MAX_OLD_CMKS} customer keys that were replaced: wait until they have finished with \
-         some (`coffer keys work`)"
+         some (`coffer keys progress`)"
     )]
     TooManyOldCmks,
 }
@@ -177,6 +177,18 @@ impl KeyTargets {
     /// Scheduled rotations begin not before `until_ms`; 0 takes a deferral back.
     pub(crate) fn defer(&mut self, until_ms: i64) {
         self.0.deferred_until_ms = until_ms;
+    }
+
+    /// Notes customer keys that members depend on and that are not the settings' one, as far as there is room. Whether one
+    /// is new.
+    pub(crate) fn note_old_cmks(&mut self, arns: &[String]) -> bool {
+        let before = self.0.old_cmk_arns.len();
+        for arn in arns {
+            if self.0.old_cmk_arns.len() < MAX_OLD_CMKS && !self.0.old_cmk_arns.contains(arn) {
+                self.0.old_cmk_arns.push(arn.clone());
+            }
+        }
+        self.0.old_cmk_arns.len() > before
     }
 
     /// Forgets replaced customer keys on which nobody depends, by their ARNs.

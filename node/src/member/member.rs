@@ -11,6 +11,7 @@ use coffer_storage::{LogStore, raft::wire};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::key_work::KeyWork;
 use crate::members::PeerChannels;
 
 use super::concerns::{Concern, Concerns};
@@ -35,6 +36,7 @@ pub struct Member {
     configured: OnceLock<BTreeMap<u64, String>>,
     peer_channels: PeerChannels,
     alerts: Alerts,
+    key_work: KeyWork,
 }
 
 impl Member {
@@ -58,6 +60,7 @@ impl Member {
             draining: CancellationToken::new(),
             configured: OnceLock::new(),
             peer_channels: PeerChannels::default(),
+            key_work: KeyWork::default(),
         })
     }
 
@@ -142,6 +145,11 @@ impl Member {
     /// The connections to peers for calls about keys.
     pub(crate) fn peer_channels(&self) -> &PeerChannels {
         &self.peer_channels
+    }
+
+    /// What this member has for work on keys.
+    pub(crate) fn key_work(&self) -> &KeyWork {
+        &self.key_work
     }
 
     /// The Raft log, from the moment that it is open: before Raft runs, and also in a member that is stopping.

@@ -9,7 +9,8 @@ use tonic::{Request, Response, Status};
 
 use crate::key;
 use crate::key_settings::check_kms;
-use crate::member::Member;
+use crate::key_work;
+use crate::member::{Member, NotServing};
 use crate::raft::admit;
 
 /// The service `coffer.internal.v1.Members` of a member. Each call is a function of the room that it belongs to.
@@ -26,6 +27,10 @@ impl MembersService {
     pub fn new(member: Arc<Member>) -> Self {
         Self { member, checks: Semaphore::new(MAX_CHECKS) }
     }
+}
+
+fn not_serving(refusal: NotServing) -> Status {
+    Status::unavailable(refusal.to_string())
 }
 
 #[tonic::async_trait]
@@ -63,7 +68,8 @@ impl Members for MembersService {
         request: Request<pb::ReportKeysRequest>,
     ) -> Result<Response<pb::ReportKeysResponse>, Status> {
         let _from = admit(&self.member, &request)?;
-        Err(Status::unimplemented("ReportKeys"))
+        let keys = key_work::report_keys(&self.member, request.get_ref()).map_err(not_serving)?;
+        Ok(Response::new(pb::ReportKeysResponse { keys: Some(keys) }))
     }
 
     async fn do_key_work(
@@ -71,6 +77,7 @@ impl Members for MembersService {
         request: Request<pb::KeyWorkOrder>,
     ) -> Result<Response<pb::KeyWorkResult>, Status> {
         let _from = admit(&self.member, &request)?;
-        Err(Status::unimplemented("DoKeyWork"))
+        let serving = self.member.serving().map_err(not_serving)?;
+        Ok(Response::new(key_work::do_key_work(&self.member, &serving, request.into_inner()).await))
     }
 }

@@ -35,7 +35,10 @@ pub(crate) enum Decision {
 /// Decides.
 pub(crate) fn decide(situation: &Situation) -> Decision {
     if let Some(targets) = cleaned(situation) {
-        return Decision::Store { targets, why: "some key work is finished" };
+        return Decision::Store {
+            targets,
+            why: "what is done, and who depends on which customer key, is brought up to date",
+        };
     }
     if schedule::is_due_now(situation) {
         let mut targets = situation.targets.clone();

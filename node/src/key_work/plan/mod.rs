@@ -22,5 +22,5 @@ mod view;
 pub(crate) use decide::{Decision, decide};
 pub(crate) use needs::Work;
 pub(crate) use schedule::next_due;
-pub(crate) use situation::{MemberView, Situation};
+pub(crate) use situation::{MemberView, Situation, members_text};
 pub(crate) use view::{date, notices, tasks};

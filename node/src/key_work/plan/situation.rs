@@ -56,7 +56,7 @@ impl Situation {
 
 impl MemberView {
     /// Whether it answered just now.
-    pub(super) fn answers(&self) -> bool {
+    pub(crate) fn answers(&self) -> bool {
         self.silent_ms.is_none()
     }
 
@@ -96,7 +96,7 @@ pub(super) fn is_same_key(one: &str, other: &str) -> bool {
 }
 
 /// Members in a sentence: `member 2`, `members 2 and 3`, `members 1, 2 and 3`.
-pub(super) fn members_text(ids: &[u64]) -> String {
+pub(crate) fn members_text(ids: &[u64]) -> String {
     let names: Vec<_> = ids.iter().map(ToString::to_string).collect();
     match names.as_slice() {
         [] => "no member".to_owned(),

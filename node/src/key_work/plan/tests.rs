@@ -129,6 +129,10 @@ fn a_member_under_another_customer_key_rotates_whatever_its_round() {
     situation.report(2).cmk_arn = NEW_IN_US.to_owned();
     assert_eq!(decide(&situation), Decision::Finished, "a replica is the same key");
     situation.report(3).cmk_arn = OLD.to_owned();
+    // Nobody said that it is replaced.
+    let Decision::Store { targets, .. } = decide(&situation) else { panic!("{:?}", decide(&situation)) };
+    assert_eq!(targets.record().old_cmk_arns, [OLD]);
+    situation.targets = targets;
     assert_eq!(decide(&situation), order(3, Work::Master { round: 0 }));
 }
 

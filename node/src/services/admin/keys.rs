@@ -19,6 +19,7 @@ fn hierarchy(
         cmks(report, &mut keys);
         masters(report, &mut keys);
         data_keys("raft", String::new(), String::new(), &report.raft, &mut keys);
+        data_keys("audit", String::new(), String::new(), report.audit.as_slice(), &mut keys);
         for database in &report.databases {
             let name = name(database.id).unwrap_or_default();
             data_keys("database", database.id.to_string(), name, &database.keys, &mut keys);

@@ -26,6 +26,7 @@ pub fn status(member: &Member) -> v1::StatusResponse {
         warnings: member.warnings(),
         help_code: member.help_code().map(|code| code.to_string()).unwrap_or_default(),
         alerts: member.alerts().open().iter().map(to_public).collect(),
+        notices: member.key_work().notices(),
         ..v1::StatusResponse::default()
     };
     if let Some(log) = member.log() {

@@ -11,6 +11,7 @@ use super::{
 use crate::alerts;
 use crate::key;
 use crate::key_settings;
+use crate::key_work::{self, KeyRequest};
 use crate::member::Member;
 
 /// Changes of the settings that wait for the one that is under way; each has every member ask KMS.
@@ -37,6 +38,11 @@ impl KeyAdminService {
 
     fn deadline<T>(&self, request: &Request<T>) -> Result<Deadline, ServiceError> {
         Ok(Deadline::of(request.metadata(), self.member.limits())?)
+    }
+
+    async fn key_request<T>(&self, call: &Request<T>, request: KeyRequest) -> Result<u64, ServiceError> {
+        let deadline = self.deadline(call)?;
+        key_work::request(&self.member, &self.member.serving()?, request, &deadline).await
     }
 }
 
@@ -84,37 +90,58 @@ impl KeyAdmin for KeyAdminService {
 
     async fn rotate_master_key(
         &self,
-        _request: Request<v1::RotateMasterKeyRequest>,
+        request: Request<v1::RotateMasterKeyRequest>,
     ) -> Result<Response<v1::RotateMasterKeyResponse>, Status> {
-        Err(Status::unimplemented("RotateMasterKey"))
+        observed("RotateMasterKey", async {
+            let member = Some(request.get_ref().member_id).filter(|id| *id != 0);
+            let round = self.key_request(&request, KeyRequest::Master { member }).await?;
+            Ok(v1::RotateMasterKeyResponse { round })
+        })
+        .await
     }
 
     async fn rotate_database_key(
         &self,
-        _request: Request<v1::RotateDatabaseKeyRequest>,
+        request: Request<v1::RotateDatabaseKeyRequest>,
     ) -> Result<Response<v1::RotateDatabaseKeyResponse>, Status> {
-        Err(Status::unimplemented("RotateDatabaseKey"))
+        observed("RotateDatabaseKey", async {
+            let name = request.get_ref().database.clone();
+            let round = self.key_request(&request, KeyRequest::Database { name }).await?;
+            Ok(v1::RotateDatabaseKeyResponse { round })
+        })
+        .await
     }
 
     async fn defer_rotation(
         &self,
-        _request: Request<v1::DeferRotationRequest>,
+        request: Request<v1::DeferRotationRequest>,
     ) -> Result<Response<v1::DeferRotationResponse>, Status> {
-        Err(Status::unimplemented("DeferRotation"))
+        observed("DeferRotation", async {
+            let deadline = self.deadline(&request)?;
+            let (serving, days) = (self.member.serving()?, request.get_ref().days);
+            let until = key_work::defer(&self.member, &serving, days, &deadline).await?;
+            Ok(v1::DeferRotationResponse { until })
+        })
+        .await
     }
 
     async fn set_encryption(
         &self,
-        _request: Request<v1::SetEncryptionRequest>,
+        request: Request<v1::SetEncryptionRequest>,
     ) -> Result<Response<v1::SetEncryptionResponse>, Status> {
-        Err(Status::unimplemented("SetEncryption"))
+        observed("SetEncryption", async {
+            let enabled = request.get_ref().enabled;
+            let round = self.key_request(&request, KeyRequest::Encryption { enabled }).await?;
+            Ok(v1::SetEncryptionResponse { round })
+        })
+        .await
     }
 
     async fn key_work(
         &self,
         _request: Request<v1::KeyWorkRequest>,
     ) -> Result<Response<v1::KeyWorkResponse>, Status> {
-        Err(Status::unimplemented("KeyWork"))
+        observed("KeyWork", async { key_work::key_work(&self.member, &self.member.serving()?).await }).await
     }
 
     async fn alerts(

@@ -2,6 +2,7 @@
 //! that speak gRPC over loopback.
 
 mod cursors;
+mod key_work;
 mod leadership;
 mod membership;
 mod overload;
@@ -22,7 +23,7 @@ use tokio::time::{Instant, sleep};
 use tonic::Status;
 use tonic_types::StatusExt;
 
-pub use replica_set::{ReplicaSet, limits};
+pub use replica_set::{ReplicaSet, TestMember, limits};
 
 /// The longest that anything here may take on a machine that does something else too.
 const PATIENCE: Duration = Duration::from_secs(30);

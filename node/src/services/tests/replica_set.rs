@@ -30,7 +30,7 @@ use super::until;
 use crate::{
     config::{self, EncryptionSection, Provider},
     key::KeyAccess,
-    key_settings,
+    key_settings, key_work,
     member::{Limits, Member, MemberIdentity, MemberState, Serving},
     raft::Network,
     server,
@@ -50,11 +50,14 @@ pub struct ReplicaSet {
     pub cluster: ClusterId,
     pub members: Vec<TestMember>,
     folder: TempDir,
-    cmk: KeyArn,
+    /// The customer's key that members are started with.
+    pub cmk: KeyArn,
     limits: Limits,
     max_log_bytes: u64,
     /// Whether its members follow settings of the customer's key.
     keyed: bool,
+    /// Whether its leader has the members work on their keys.
+    works: bool,
 }
 
 /// Limits that no test reaches that is not about them.
@@ -85,6 +88,14 @@ impl ReplicaSet {
         set
     }
 
+    /// As [`ReplicaSet::start_keyed`], of members that work on their keys as their leader orders.
+    pub async fn start_working() -> Self {
+        let mut set = Self::new(limits(), 1 << 30, true);
+        (set.keyed, set.works) = (true, true);
+        set.elect(3).await;
+        set
+    }
+
     /// `count` members with these limits, whose logs are bounded by `max_log_bytes`.
     pub async fn start_with(count: u64, limits: Limits, max_log_bytes: u64) -> Self {
         let mut set = Self::new(limits, max_log_bytes, false);
@@ -96,7 +107,7 @@ impl ReplicaSet {
         let folder = TempDir::new().unwrap();
         let cmk = LocalKmsAdmin::new(&folder.path().join("kms")).create(&region(), multi_region).unwrap();
         let cluster = ClusterId::generate();
-        Self { cluster, members: Vec::new(), folder, cmk, limits, max_log_bytes, keyed: false }
+        Self { cluster, members: Vec::new(), folder, cmk, limits, max_log_bytes, keyed: false, works: false }
     }
 
     async fn elect(&mut self, count: u64) {
@@ -175,6 +186,9 @@ impl ReplicaSet {
             encryption,
         )
         .await;
+        if self.works {
+            member.coordinate();
+        }
         self.members.push(member);
         self.members.last().unwrap()
     }
@@ -276,6 +290,17 @@ impl TestMember {
             tokio::spawn(key_settings::follow(member.clone(), seed));
         }
         Self { id, address, member, checkpointer, server }
+    }
+
+    fn coordinate(&self) {
+        let member = self.member.clone();
+        let work = tokio::spawn(async move { key_work::coordinate(&member).await });
+        // It ends with the member, as in the daemon.
+        let stop = self.member.draining().clone();
+        tokio::spawn(async move {
+            stop.cancelled().await;
+            work.abort();
+        });
     }
 
     pub fn serving(&self) -> Arc<Serving> {

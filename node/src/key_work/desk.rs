@@ -1,0 +1,55 @@
+//! What a member has for key work: its worker, what it remembers as leader, and whether it is to restart.
+
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+
+use tokio::sync::watch;
+
+use super::memory::Memory;
+use super::worker::Worker;
+
+/// What a member has for key work; [`crate::member::Member::key_work`] gives it.
+#[derive(Debug)]
+pub(crate) struct KeyWork {
+    pub(super) worker: Worker,
+    memory: Mutex<Memory>,
+    /// What a person should know, as this member knew it last while it led.
+    notices: RwLock<Vec<String>>,
+    restart: watch::Sender<bool>,
+}
+
+impl Default for KeyWork {
+    fn default() -> Self {
+        Self {
+            worker: Worker::default(),
+            memory: Mutex::default(),
+            notices: RwLock::default(),
+            restart: watch::channel(false).0,
+        }
+    }
+}
+
+impl KeyWork {
+    /// Ends when this member is to stop in order and start again.
+    pub(crate) async fn restart_asked(&self) {
+        let mut asked = self.restart.subscribe();
+        // The sender lives as long as this future.
+        let _ = asked.wait_for(|asked| *asked).await;
+    }
+
+    /// What a person should know of the work; empty on a member that does not lead.
+    pub(crate) fn notices(&self) -> Vec<String> {
+        self.notices.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn ask_restart(&self) {
+        self.restart.send_replace(true);
+    }
+
+    pub(super) fn show(&self, notices: Vec<String>) {
+        *self.notices.write().unwrap_or_else(PoisonError::into_inner) = notices;
+    }
+
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
