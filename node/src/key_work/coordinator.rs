@@ -16,10 +16,12 @@ use coffer_storage::raft::Raft;
 use openraft::async_runtime::watch::WatchReceiver;
 use prost::Message;
 
-use super::do_work::do_key_work;
+use super::do_work::{do_key_work, follow};
 use super::observe::{ONLY, Observation, ObserveError, observe};
 use super::plan::{Decision, Work, decide, notices};
+use super::raise::{forget, raise};
 use super::report::kept;
+use crate::alerts;
 use crate::member::{Member, Serving};
 use crate::members::{PeerCall, PeerCallError};
 use crate::services::{ServiceError, hand_over};
@@ -46,6 +48,9 @@ const REPORT_AGE_MS: i64 = 3600 * 1000;
 
 /// Looks and orders while this member leads, until it is dropped.
 pub(crate) async fn coordinate(member: &Arc<Member>) -> Infallible {
+    if let Ok(serving) = member.serving() {
+        follow(&serving).await;
+    }
     loop {
         let Ok(serving) = member.serving() else {
             tokio::time::sleep(BUSY_PERIOD).await;
@@ -57,6 +62,7 @@ pub(crate) async fn coordinate(member: &Arc<Member>) -> Infallible {
             true => look_and_act(member, &serving).await,
             false => {
                 member.key_work().show(Vec::new());
+                forget(member);
                 IDLE_PERIOD
             }
         };
@@ -98,7 +104,9 @@ async fn look_and_act(member: &Arc<Member>, serving: &Arc<Serving>) -> Duration 
             return BUSY_PERIOD;
         }
     };
+    raise(member, &observation.situation);
     keep_reports(&serving.raft, &observation).await;
+    keep_alerts(member, serving, &observation).await;
     let decision = decide(&observation.situation);
     member.key_work().show(notices(&observation.situation));
     match decision {
@@ -164,6 +172,20 @@ async fn keep_reports(raft: &Raft, observation: &Observation) {
         if let Err(error) = remove(raft, kind, &gone.to_string(), Expect::Anything, WRITE_LIMIT).await {
             tracing::debug!(member = gone, %error, "the report of a member that is gone stays for now");
         }
+    }
+}
+
+/// Makes the records of alerts say what the members report.
+async fn keep_alerts(member: &Member, serving: &Serving, observation: &Observation) {
+    let situation = &observation.situation;
+    let mut reports = observation.reports.clone();
+    // What was just raised is told at once.
+    for own in reports.iter_mut().filter(|report| report.member_id == situation.leader) {
+        own.alerts = member.alerts().open();
+    }
+    let members: BTreeSet<u64> = situation.members.iter().map(|member| member.id).collect();
+    if let Err(error) = alerts::keep(serving, situation.leader, &members, &reports).await {
+        tracing::debug!(%error, "the records of alerts are brought up to date later");
     }
 }
 

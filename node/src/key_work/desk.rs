@@ -2,19 +2,21 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
+use coffer_keyring::Keyring;
 use tokio::sync::watch;
 
 use super::memory::Memory;
 use super::worker::Worker;
 
 /// What a member has for key work; [`crate::member::Member::key_work`] gives it.
-#[derive(Debug)]
 pub(crate) struct KeyWork {
     pub(super) worker: Worker,
     memory: Mutex<Memory>,
     /// What a person should know, as this member knew it last while it led.
     notices: RwLock<Vec<String>>,
     restart: watch::Sender<bool>,
+    /// The keys of a member that rebuilds its data before it serves.
+    rebuilds: RwLock<Option<Keyring>>,
 }
 
 impl Default for KeyWork {
@@ -24,6 +26,7 @@ impl Default for KeyWork {
             memory: Mutex::default(),
             notices: RwLock::default(),
             restart: watch::channel(false).0,
+            rebuilds: RwLock::default(),
         }
     }
 }
@@ -39,6 +42,21 @@ impl KeyWork {
     /// What a person should know of the work; empty on a member that does not lead.
     pub(crate) fn notices(&self) -> Vec<String> {
         self.notices.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on this member rebuilds its data; it does not serve meanwhile.
+    pub(crate) fn rebuilds(&self, keyring: &Keyring) {
+        *self.rebuilds.write().unwrap_or_else(PoisonError::into_inner) = Some(keyring.clone());
+    }
+
+    /// The data are rebuilt.
+    pub(crate) fn rebuilt(&self) {
+        *self.rebuilds.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The keys of a member that rebuilds its data.
+    pub(super) fn rebuilding(&self) -> Option<Keyring> {
+        self.rebuilds.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn ask_restart(&self) {

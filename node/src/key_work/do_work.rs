@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use coffer_keyring::UnsealError;
 use coffer_keyring::kms::{EncryptionContext, KeyArn, Region, validate};
+use coffer_keyring::{DatabaseId, UnsealError};
 use coffer_proto::help::HelpCode;
 use coffer_proto::internal::v1::key_work_order::Work;
 use coffer_proto::internal::v1::{
@@ -61,7 +61,7 @@ pub(crate) async fn do_key_work(
         let term = order.term;
         let done = work(&member, &serving, order).await;
         let request = ReportKeysRequest { databases: Vec::new(), term };
-        let keys = Some(report(&member, &serving, &request));
+        let keys = Some(report(&member, &serving, &request).await);
         match done {
             Ok(()) => KeyWorkResult { accepted: true, keys, ..KeyWorkResult::default() },
             Err(Refusal { code, text }) => {
@@ -151,6 +151,7 @@ async fn master(
         round = work.round,
         "the master key is rotated"
     );
+    raft_key(serving).await;
     Ok(Ending::Done)
 }
 
@@ -163,9 +164,38 @@ async fn rewrap(member: &Member, serving: &Serving) -> Result<Ending, Refusal> {
     Ok(Ending::Done)
 }
 
+/// A new raft key goes with every new master key. What is left of the log is rewritten in the background.
+async fn raft_key(serving: &Serving) {
+    let engine = serving.engine.clone();
+    let asked = tokio::task::spawn_blocking(move || engine.request_raft_rotation()).await;
+    match asked {
+        Ok(Ok(())) => {}
+        // The next look at the keyring sees that it is older than the master key: see `follow`.
+        Ok(Err(error)) => tracing::warn!(%error, "the raft key is rotated later"),
+        Err(error) => tracing::warn!(%error, "the raft key is rotated later"),
+    }
+}
+
+/// Rotates the raft key where the master key was rotated and the process ended before the raft key was.
+pub(super) async fn follow(serving: &Serving) {
+    let report = serving.keyring.report();
+    let (Some(master), Some(raft)) = (report.masters.last(), report.raft.last()) else { return };
+    if raft.created < master.created {
+        tracing::info!("the raft key is older than the master key: it is rotated too");
+        raft_key(serving).await;
+    }
+}
+
 async fn database(serving: &Serving, database_id: u64, round: u64) -> Result<Ending, Refusal> {
-    let _ = (serving, database_id, round);
-    Err(Refusal::new(HelpCode::KeyWorkRefused, "this version cannot rotate the keys of databases"))
+    let engine = serving.engine.clone();
+    let begun =
+        tokio::task::spawn_blocking(move || engine.rotate_database_key(DatabaseId(database_id), round)).await;
+    match begun {
+        // The rest is done in the background, and goes on after a restart.
+        Ok(Ok(())) => Ok(Ending::Done),
+        Ok(Err(error)) => Err(Refusal::new(HelpCode::KeyWorkRefused, error.to_string())),
+        Err(error) => Err(Refusal::new(HelpCode::KeyWorkRefused, error.to_string())),
+    }
 }
 
 async fn encryption(

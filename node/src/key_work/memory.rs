@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// From how many refusals on a person should look: by then it was tried for some fifteen seconds.
+const FAILING: u32 = 4;
+
 /// What a leader remembers of the members while it leads.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -23,6 +26,7 @@ pub(super) struct Memory {
 struct Refusal {
     until: Instant,
     pause: Duration,
+    times: u32,
     text: String,
 }
 
@@ -47,8 +51,11 @@ impl Memory {
 
     /// A member refused what it was told to do.
     pub(super) fn refused(&mut self, member: u64, text: String, now: Instant) {
-        let pause = self.refusals.get(&member).map_or(FIRST_PAUSE, |last| last.pause * 2).min(LONGEST_PAUSE);
-        self.refusals.insert(member, Refusal { until: now + pause, pause, text });
+        let (pause, times) = match self.refusals.get(&member) {
+            None => (FIRST_PAUSE, 1),
+            Some(last) => ((last.pause * 2).min(LONGEST_PAUSE), last.times.saturating_add(1)),
+        };
+        self.refusals.insert(member, Refusal { until: now + pause, pause, times, text });
     }
 
     /// A member did what it was told.
@@ -59,6 +66,12 @@ impl Memory {
     /// Why a member is left alone for now.
     pub(super) fn refusal(&self, member: u64, now: Instant) -> Option<String> {
         self.refusals.get(&member).filter(|refusal| refusal.until > now).map(|refusal| refusal.text.clone())
+    }
+
+    /// The members that refused again and again, and why.
+    pub(super) fn failing(&self) -> Vec<(u64, String)> {
+        let failing = self.refusals.iter().filter(|(_, refusal)| refusal.times >= FAILING);
+        failing.map(|(id, refusal)| (*id, refusal.text.clone())).collect()
     }
 
     /// Forgets members that are gone.
@@ -97,11 +110,14 @@ mod tests {
         assert_eq!(memory.refusal(2, at(2)), None);
         memory.refused(2, "still no".to_owned(), at(2));
         assert_eq!(memory.refusal(2, at(5)).as_deref(), Some("still no"));
+        assert!(memory.failing().is_empty());
         for _ in 0..10 {
             memory.refused(2, "no".to_owned(), at(10));
         }
         assert_eq!((memory.refusal(2, at(69)).is_some(), memory.refusal(2, at(70))), (true, None));
+        assert_eq!(memory.failing(), [(2, "no".to_owned())]);
         memory.accepted(2);
+        assert!(memory.failing().is_empty());
         memory.refused(2, "no".to_owned(), at(100));
         assert_eq!(memory.refusal(2, at(102)), None, "it begins again");
         memory.keep(|id| id != 2);

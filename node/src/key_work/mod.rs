@@ -21,6 +21,7 @@ mod do_work;
 mod memory;
 mod observe;
 mod plan;
+mod raise;
 mod report;
 mod requests;
 mod targets;

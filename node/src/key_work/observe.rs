@@ -146,7 +146,7 @@ async fn ask(
         }
     });
     let mut answers: BTreeMap<_, _> = join_all(calls).await.into_iter().flatten().collect();
-    answers.insert(leader, report(member, serving, request));
+    answers.insert(leader, report(member, serving, request).await);
     answers
 }
 

@@ -68,7 +68,7 @@ impl Members for MembersService {
         request: Request<pb::ReportKeysRequest>,
     ) -> Result<Response<pb::ReportKeysResponse>, Status> {
         let _from = admit(&self.member, &request)?;
-        let keys = key_work::report_keys(&self.member, request.get_ref()).map_err(not_serving)?;
+        let keys = key_work::report_keys(&self.member, request.get_ref()).await.map_err(not_serving)?;
         Ok(Response::new(pb::ReportKeysResponse { keys: Some(keys) }))
     }
 

@@ -21,6 +21,6 @@ mod view;
 
 pub(crate) use decide::{Decision, decide};
 pub(crate) use needs::Work;
-pub(crate) use schedule::next_due;
+pub(crate) use schedule::{next_due, overdue};
 pub(crate) use situation::{MemberView, Situation, members_text};
-pub(crate) use view::{date, notices, tasks};
+pub(crate) use view::{date, notices, old_cmk_notices, tasks};

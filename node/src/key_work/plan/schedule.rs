@@ -26,7 +26,7 @@ pub(super) fn is_due_now(situation: &Situation) -> bool {
 }
 
 /// The members whose rotation should have been done by now, everything that may delay it counted.
-pub(super) fn overdue(situation: &Situation) -> Vec<u64> {
+pub(crate) fn overdue(situation: &Situation) -> Vec<u64> {
     let settings = &situation.settings;
     let is_over = |member: &&MemberView| {
         due_ms(settings, member)

@@ -34,24 +34,25 @@ pub(crate) fn tasks(situation: &Situation, name: impl Fn(u64) -> Option<String>)
     tasks
 }
 
+/// The replaced customer keys that members still depend on, each with what a person should know.
+pub(crate) fn old_cmk_notices(situation: &Situation) -> Vec<(String, String)> {
+    let notice = |arn: &String| {
+        let dependent = ids(situation, |member| member.depends_on(arn));
+        let depend = if dependent.len() == 1 { "depends" } else { "depend" };
+        (!dependent.is_empty()).then(|| {
+            let text = format!(
+                "do not delete or disable the old key yet: {} still {depend} on it ({arn}; CK0041)",
+                members_text(&dependent)
+            );
+            (arn.clone(), text)
+        })
+    };
+    situation.targets.record().old_cmk_arns.iter().filter_map(notice).collect()
+}
+
 /// What a person should know.
 pub(crate) fn notices(situation: &Situation) -> Vec<String> {
-    let mut notices: Vec<_> = situation
-        .targets
-        .record()
-        .old_cmk_arns
-        .iter()
-        .filter_map(|arn| {
-            let dependent = ids(situation, |member| member.depends_on(arn));
-            (!dependent.is_empty()).then(|| {
-                let depend = if dependent.len() == 1 { "depends" } else { "depend" };
-                format!(
-                    "do not delete or disable the old key yet: {} still {depend} on it ({arn}; CK0041)",
-                    members_text(&dependent)
-                )
-            })
-        })
-        .collect();
+    let mut notices: Vec<_> = old_cmk_notices(situation).into_iter().map(|(_, text)| text).collect();
     let overdue = schedule::overdue(situation);
     if !overdue.is_empty() {
         notices.push(format!(

@@ -8,8 +8,8 @@ use bson::doc;
 use coffer_keyring::kms::{KeyArn, Region};
 use coffer_proto::internal::v1::SettingsRecord;
 use coffer_proto::v1::{
-    CountRequest, DeferRotationRequest, KeyTask, KeyWorkRequest, KeyWorkResponse, KeysRequest,
-    RotateDatabaseKeyRequest, RotateMasterKeyRequest, SetEncryptionRequest, StatusRequest,
+    CountRequest, DeferRotationRequest, DropDatabaseRequest, KeyTask, KeyWorkRequest, KeyWorkResponse,
+    KeysRequest, RotateDatabaseKeyRequest, RotateMasterKeyRequest, SetEncryptionRequest, StatusRequest,
     TransferLeaderRequest,
 };
 use coffer_proto::wire::reason as reasons;
@@ -240,6 +240,40 @@ async fn an_old_customer_key_is_named_until_the_last_member_is_off_it() {
     set.cmk = new;
     let address = set.stop_process(away).await;
     set.restart_process(away, &address).await;
+    set.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_key_of_a_database_is_rotated_everywhere_and_a_dropped_one_is_shredded() {
+    let set = start().await;
+    let leader = set.leader().await;
+    leader.documents().insert(insert("rows", (0..100).map(|n| doc! { "_id": n }))).await.unwrap();
+    let load = Load::on(leader);
+    let shop = RotateDatabaseKeyRequest { database: "shop".to_owned() };
+    leader.key_admin().rotate_database_key(shop).await.unwrap();
+    until("every member has rewritten it", || async { task(&set, "database").await.is_none() }).await;
+    let written = load.end().await;
+    for member in &set.members {
+        let report = member.serving().keyring.report();
+        let shop = report.databases.iter().find(|database| database.round > 0).unwrap();
+        let versions: Vec<_> = shop.keys.iter().map(|key| key.version.0).collect();
+        assert_eq!(versions, [2], "member {}", member.id);
+    }
+    let count = CountRequest {
+        database: "shop".to_owned(),
+        collection: "rows".to_owned(),
+        ..CountRequest::default()
+    };
+    assert_eq!(leader.documents().count(count).await.unwrap().into_inner().count, 100 + written);
+
+    let drop = DropDatabaseRequest { database: "shop".to_owned(), ..DropDatabaseRequest::default() };
+    leader.documents().drop_database(drop).await.unwrap();
+    until("it is shredded everywhere", || async {
+        let members = key_work(&set).await.members;
+        members.iter().all(|member| !member.shredded.is_empty() && member.not_shredded.is_empty())
+    })
+    .await;
+    assert!(task(&set, "shred").await.is_none());
     set.stop().await;
 }
 
