@@ -32,4 +32,4 @@ pub(crate) use desk::KeyWork;
 pub(crate) use do_work::do_key_work;
 pub(crate) use report::report_keys;
 pub(crate) use requests::{KeyRequest, defer, key_work, request};
-pub(crate) use targets::KeyTargets;
+pub(crate) use targets::{KeyTargets, TargetsError};

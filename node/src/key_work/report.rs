@@ -132,7 +132,7 @@ pub(super) fn of_keyring(member: &Member, keyring: &Keyring) -> MemberKeysRecord
 
 /// Whether this member's own configuration lets its data lie in the clear.
 pub(crate) fn may_turn_off(config: &EncryptionSection) -> bool {
-    !config.enabled
+    config.allow_off || !config.enabled
 }
 
 /// A report as it is kept: without what changes all the time.

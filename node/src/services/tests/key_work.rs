@@ -2,49 +2,29 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use bson::doc;
-use coffer_keyring::kms::{KeyArn, Region};
-use coffer_proto::internal::v1::SettingsRecord;
+use coffer_keyring::kms::Region;
+use coffer_proto::v1::kms_change_request::Change;
 use coffer_proto::v1::{
     CountRequest, DeferRotationRequest, DropDatabaseRequest, KeyTask, KeyWorkRequest, KeyWorkResponse,
-    KeysRequest, RotateDatabaseKeyRequest, RotateMasterKeyRequest, SetEncryptionRequest, StatusRequest,
-    TransferLeaderRequest,
+    KeysRequest, KmsChangeRequest, RotateDatabaseKeyRequest, RotateMasterKeyRequest, RotationPolicy, SetCmk,
+    SetEncryptionRequest, SetPolicy, StatusRequest, TransferLeaderRequest,
 };
 use coffer_proto::wire::reason as reasons;
 use coffer_storage::SystemKind;
-use prost::Message;
 use tonic::Code;
 
 use super::{ReplicaSet, TestMember, insert, reason, until};
-use crate::key_work::KeyTargets;
 use crate::services::now_ms;
-use crate::system_records::{Expect, put};
 
-/// As `key_settings` writes them.
-fn settings(version: u64, cmk: &KeyArn) -> SettingsRecord {
-    SettingsRecord {
-        format: 1,
-        version,
-        cmk_arn: cmk.to_string(),
-        regions: vec![cmk.region().to_string()],
-        rotation_scheduled: true,
-        master_key_days: 90,
-        max_deferral_days: 14,
-        ..SettingsRecord::default()
-    }
-}
-
-async fn write(leader: &TestMember, kind: SystemKind, value: Vec<u8>) {
-    put(&leader.raft(), kind.number(), "", Expect::Anything, value, Duration::from_secs(10)).await.unwrap();
-}
-
-/// Three members with settings.
+/// Three members that work on their keys, and have settings.
 async fn start() -> ReplicaSet {
-    let set = ReplicaSet::start().await;
-    let leader = set.leader().await;
-    write(leader, SystemKind::Settings, settings(1, &set.cmk).encode_to_vec()).await;
+    let set = ReplicaSet::start_working().await;
+    until("the first settings", || async {
+        set.members.iter().all(|member| member.member.key().settings().version == 1)
+    })
+    .await;
     set
 }
 
@@ -211,10 +191,11 @@ async fn an_old_customer_key_is_named_until_the_last_member_is_off_it() {
     let leader = set.leader().await;
     // The Region of the old key is not needed: the master keys are in memory.
     set.kms_admin().disable(&old).unwrap();
-    write(leader, SystemKind::Settings, settings(2, &new).encode_to_vec()).await;
-    let mut targets = KeyTargets::default();
-    targets.request_cmk_round(&old, &new, now_ms()).unwrap();
-    write(leader, SystemKind::Targets, targets.encode()).await;
+    let change = Change::SetCmk(SetCmk { cmk_arn: new.to_string(), regions: Vec::new() });
+    let change =
+        KmsChangeRequest { change: Some(change), allow_absent: vec![away], ..KmsChangeRequest::default() };
+    let answer = leader.key_admin().kms_change(change).await.unwrap().into_inner();
+    assert!(answer.accepted, "{answer:?}");
     until("the others are done", || async {
         task(&set, "cmk").await.is_some_and(|task| task.pending == [away])
     })
@@ -311,8 +292,10 @@ async fn a_deferral_has_its_limit_and_can_be_taken_back() {
     assert_eq!(leader.key_admin().defer_rotation(defer(0)).await.unwrap().into_inner().until, "");
     assert!(key_work(&set).await.notices.is_empty());
 
-    let unscheduled = SettingsRecord { rotation_scheduled: false, ..settings(2, &set.cmk) };
-    write(leader, SystemKind::Settings, unscheduled.encode_to_vec()).await;
+    let rotation = RotationPolicy { scheduled: false, master_key_days: 90, ..RotationPolicy::default() };
+    let policy = Change::SetPolicy(SetPolicy { rotation: Some(rotation), alerts: None });
+    let change = KmsChangeRequest { change: Some(policy), ..KmsChangeRequest::default() };
+    assert!(leader.key_admin().kms_change(change).await.unwrap().into_inner().accepted);
     let refused = leader.key_admin().defer_rotation(defer(3)).await.unwrap_err();
     assert!(refused.message().contains("no rotation of master keys is scheduled"), "{refused:?}");
     set.stop().await;
