@@ -14,6 +14,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::difference::difference;
 use super::store::{self, Stored};
 use super::{KeySettings, ReadError};
 use crate::member::{Member, Serving};
@@ -134,13 +135,8 @@ async fn adopt(member: &Member, keyring: &Keyring, stored: Stored) -> Result<(),
         return Ok(());
     }
     if before.version < record.version {
-        tracing::info!(
-            version = record.version,
-            cmk = %record.cmk_arn,
-            regions = %record.regions.join(", "),
-            role = %record.role_arn,
-            "the settings of the customer's key"
-        );
+        let changed = difference(&before, &record);
+        tracing::info!(version = record.version, %changed, "the settings of the customer's key");
     }
     if let Err(error) = member.key().adopt(record.clone()) {
         tracing::error!(%error, "the settings are in force, and the customer's key is still asked as before");

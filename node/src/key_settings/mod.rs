@@ -18,6 +18,7 @@ mod alert_policy;
 mod change;
 mod check;
 mod codes;
+mod difference;
 mod finding;
 mod follow;
 mod kms_change;

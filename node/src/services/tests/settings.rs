@@ -1,20 +1,24 @@
 //! The settings of the customer's key: how they begin, how they are changed, and what refuses a change.
 
 use coffer_keyring::kms::Region;
-use coffer_keyring::{MemberId, SealedKeystore};
-use coffer_proto::internal::v1::KeyTargetsRecord;
+use coffer_keyring::kms::local::LocalKmsAdmin;
+use coffer_keyring::{ClusterId, MemberId, SealedKeystore};
+use coffer_proto::internal::v1::{CheckKmsRequest, KeyTargetsRecord};
 use coffer_proto::v1::{
-    self, KmsChangeRequest, KmsChangeResponse, KmsShowRequest, SetCmk, SetPolicy, SetRegions, SetRole,
-    TransferLeaderRequest, kms_change_request::Change,
+    self, AddMemberRequest, KmsChangeRequest, KmsChangeResponse, KmsShowRequest, SetCmk, SetPolicy,
+    SetRegions, SetRole, TransferLeaderRequest, kms_change_request::Change,
 };
 use coffer_proto::wire::reason as reasons;
 use coffer_storage::SystemKind;
 use prost::Message;
 use tonic::Code;
 
-use super::{ReplicaSet, reason, until};
-use crate::key_settings::KeySettings;
-use crate::services::tests::replica_set::TestMember;
+use super::{ReplicaSet, limits, reason, replica_set::TestMember, until};
+use crate::config::{Config, EncryptionSection, Provider};
+use crate::key::KeyAccess;
+use crate::key_settings::{KeySettings, check_kms};
+use crate::member::{Member, MemberIdentity, MemberState};
+use crate::system_records::{Expect, put};
 
 fn region(name: &str) -> Region {
     Region::parse(name).unwrap()
@@ -199,6 +203,73 @@ async fn a_change_of_settings_that_changed_meanwhile_is_refused() {
     assert_eq!(versions, [3, 4, 5, 6, 7]);
     adopted(&set, 7).await;
     set.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_that_another_replaced_during_the_tries_are_not_replaced_again() {
+    let set = start().await;
+    let leader = set.leader().await;
+    // Somebody who writes the record all the time, as a leader of a moment ago would.
+    let serving = leader.serving();
+    let writer = tokio::spawn(async move {
+        let bytes = serving.engine.system_record(SystemKind::Settings, "").unwrap().unwrap().value;
+        loop {
+            let kind = SystemKind::Settings.number();
+            put(&serving.raft, kind, "", Expect::Anything, bytes.to_vec(), super::PATIENCE).await.unwrap();
+        }
+    });
+    until("a change that is too late", || async {
+        let answer = ask(&set, request(set_regions(&["eu-west-1", "eu-central-1"]))).await;
+        let late = answer.findings.iter().any(|finding| finding.help_code == "CK0044");
+        assert_ne!(answer.accepted, late, "{answer:?}");
+        late
+    })
+    .await;
+    writer.abort();
+    // Its place is free when it has ended.
+    drop(writer.await);
+    set.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_learner_tries_settings_too() {
+    let mut set = start().await;
+    let address = set.add_process(4).await.address.clone();
+    set.leader().await.admin().add_member(AddMemberRequest { id: 4, address }).await.unwrap();
+    until("a learner that follows", || async { has(set.member(4), 1) }).await;
+    let answer = ask(&set, request(set_regions(&["eu-central-1", "eu-west-1"]))).await;
+    assert!(answer.accepted, "{answer:?}");
+    assert_eq!(codes(&answer).last(), Some(&(4, vec![])));
+    adopted(&set, 2).await;
+    set.stop().await;
+}
+
+#[tokio::test]
+async fn a_sealed_member_tries_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let admin = LocalKmsAdmin::new(folder.path());
+    let cmk = admin.create(&region("eu-central-1"), false).unwrap();
+    let encryption = EncryptionSection {
+        provider: Provider::Local,
+        cmk_arn: cmk.to_string(),
+        local_dir: folder.path().to_owned(),
+        ..EncryptionSection::default()
+    };
+    let identity = MemberIdentity {
+        cluster_id: ClusterId::generate(),
+        member_id: MemberId(1),
+        address: "127.0.0.1:27101".to_owned(),
+    };
+    let member = Member::new(identity, limits(), KeyAccess::new(&encryption, MemberId(1)).unwrap());
+    member.enter(MemberState::Sealed, "the key is disabled");
+    let settings = Config { encryption, ..Config::default() }.key_settings().unwrap().to_record();
+    let request = CheckKmsRequest { settings: Some(settings), current: None };
+    assert_eq!(check_kms(&member, &request).await, []);
+    admin.disable(&cmk).unwrap();
+    let found = check_kms(&member, &request).await;
+    assert!(found.iter().any(|finding| finding.help_code == "CK0001" && !finding.warning), "{found:?}");
+    let none = check_kms(&member, &CheckKmsRequest::default()).await;
+    assert_eq!(none.len(), 1, "{none:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
