@@ -147,7 +147,11 @@ mod tests {
     fn a_new_role_has_to_reach_the_keys_that_are_in_use_now() {
         let new = (MULTI.to_owned(), false);
         let same_role = SettingsRecord { cmk_arn: other('f').to_string(), ..parsed().to_record() };
-        assert_eq!(tried(&same_role, &other('e')), [new.clone()], "what it replaces need not work any more");
+        assert_eq!(
+            tried(&same_role, &other('e')),
+            std::slice::from_ref(&new),
+            "what it replaces need not work any more"
+        );
         for (role_arn, external_id) in [("", ""), (ROLE, "other"), (ROLE, "")] {
             let current = SettingsRecord {
                 role_arn: role_arn.to_owned(),
@@ -160,7 +164,7 @@ mod tests {
                 [new.clone(), (wrap.to_string(), true)],
                 "{role_arn} {external_id}"
             );
-            assert_eq!(tried(&current, parsed().cmk()), [new.clone()], "one key, tried once");
+            assert_eq!(tried(&current, parsed().cmk()), std::slice::from_ref(&new), "one key, tried once");
             let both = SettingsRecord { cmk_arn: other('f').to_string(), ..current };
             assert_eq!(tried(&both, &wrap).len(), 3);
         }

@@ -38,9 +38,8 @@ impl Role {
         }
         // As STS has it: [\w+=,.@:\/-]. The text itself is not shown: owners treat it as a secret.
         let allowed = |c: u8| c.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&c);
-        if !external_id.is_empty()
-            && !(EXTERNAL_ID.contains(&external_id.len()) && external_id.bytes().all(allowed))
-        {
+        let valid = EXTERNAL_ID.contains(&external_id.len()) && external_id.bytes().all(allowed);
+        if !external_id.is_empty() && !valid {
             findings.push(Finding::error(
                 codes::BAD_VALUE,
                 "the ExternalId is not one: AWS takes 2 to 1224 letters, digits and _+=,.@:/-",
