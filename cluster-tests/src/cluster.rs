@@ -10,9 +10,10 @@ use coffer_proto::v1::{MemberState, RaftRole};
 
 use crate::binaries::Binaries;
 use crate::cli::{Cli, CliOutput};
-use crate::config_file;
+use crate::config_file::{self, KeySource};
 use crate::dev_kms::DevKms;
 use crate::folder::TestFolder;
+use crate::kms::AwsKmsService;
 use crate::machine_lock::MachineLock;
 use crate::member::Member;
 use crate::ports::free_ports;
@@ -25,6 +26,7 @@ pub struct Cluster {
     // The order matters: processes end before their folder goes, and the next test starts after both.
     members: Vec<Member>,
     kms: DevKms,
+    aws: Option<AwsKmsService>,
     binaries: Binaries,
     cluster_id: String,
     first: Vec<(u64, String)>,
@@ -39,6 +41,7 @@ impl Cluster {
         binaries: Binaries,
         folder: TestFolder,
         kms: DevKms,
+        aws: Option<AwsKmsService>,
         lock: MachineLock,
         ports: Vec<u16>,
         encryption: bool,
@@ -49,6 +52,7 @@ impl Cluster {
         let mut cluster = Self {
             members: Vec::new(),
             kms,
+            aws,
             binaries,
             cluster_id: uuid::Uuid::new_v4().to_string(),
             first,
@@ -71,10 +75,19 @@ impl Cluster {
             &address,
             &self.first,
             &folder.join("data"),
-            self.encryption.then_some(&self.kms),
+            match &self.aws {
+                _ if !self.encryption => KeySource::None,
+                Some(aws) => KeySource::Aws(aws),
+                None => KeySource::Dev(&self.kms),
+            },
         );
         settings.merge(&self.settings);
-        self.members.push(Member::new(id, address, folder, self.binaries.cofferd.clone(), settings)?);
+        let mut member = Member::new(id, address, folder, self.binaries.cofferd.clone(), settings)?;
+        if let Some(aws) = &mut self.aws {
+            aws.add_member(id);
+            member.set_environment(aws.environment(id));
+        }
+        self.members.push(member);
         Ok(())
     }
 
@@ -86,6 +99,22 @@ impl Cluster {
     /// The directory that plays KMS.
     pub fn kms(&self) -> &DevKms {
         &self.kms
+    }
+
+    /// The emulator of AWS that holds the CMK.
+    ///
+    /// # Panics
+    /// Where the replica set was made without [`ClusterBuilder::aws`](crate::ClusterBuilder::aws).
+    pub fn aws(&self) -> &AwsKmsService {
+        self.aws.as_ref().expect("a replica set whose CMK is in AWS")
+    }
+
+    /// The same, to change it.
+    ///
+    /// # Panics
+    /// Where the replica set was made without [`ClusterBuilder::aws`](crate::ClusterBuilder::aws).
+    pub fn aws_mut(&mut self) -> &mut AwsKmsService {
+        self.aws.as_mut().expect("a replica set whose CMK is in AWS")
     }
 
     /// All members, those that do not run included.

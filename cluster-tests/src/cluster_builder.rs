@@ -8,6 +8,7 @@ use crate::binaries::Binaries;
 use crate::cluster::Cluster;
 use crate::dev_kms::DevKms;
 use crate::folder::TestFolder;
+use crate::kms::{AwsKmsOptions, AwsKmsService};
 use crate::machine_lock::MachineLock;
 use crate::ports::free_ports;
 use crate::settings::Settings;
@@ -19,12 +20,13 @@ pub struct ClusterBuilder {
     members: u64,
     encryption: bool,
     settings: Settings,
+    aws: Option<AwsKmsOptions>,
 }
 
 impl ClusterBuilder {
     /// Three encrypted members, for the test `name`.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), members: 3, encryption: true, settings: Settings::default() }
+        Self { name: name.to_owned(), members: 3, encryption: true, settings: Settings::default(), aws: None }
     }
 
     /// How many members there are.
@@ -36,6 +38,12 @@ impl ClusterBuilder {
     /// Switches encryption off, for comparison.
     pub fn plaintext(mut self) -> Self {
         self.encryption = false;
+        self
+    }
+
+    /// Has an emulator of AWS hold the CMK, behind a proxy per Region, instead of a directory.
+    pub fn aws(mut self, options: AwsKmsOptions) -> Self {
+        self.aws = Some(options);
         self
     }
 
@@ -55,8 +63,9 @@ impl ClusterBuilder {
             tokio::task::spawn_blocking(MachineLock::take).await.context("waiting for the machine")??;
         let folder = TestFolder::new(&self.name)?;
         let kms = DevKms::create(&folder.path().join("kms"))?;
+        let aws = self.aws.map(AwsKmsService::start).transpose()?;
         let ports = free_ports(usize::try_from(self.members).context("a number of members")?)?;
-        Cluster::new(binaries, folder, kms, lock, ports, self.encryption, self.settings)
+        Cluster::new(binaries, folder, kms, aws, lock, ports, self.encryption, self.settings)
     }
 
     /// Does [`ClusterBuilder::prepare`], starts every member and waits until all serve and one leads.

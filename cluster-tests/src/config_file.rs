@@ -3,17 +3,28 @@
 use std::path::Path;
 
 use crate::dev_kms::DevKms;
+use crate::kms::AwsKmsService;
 use crate::settings::Settings;
 
-/// The settings of member `id` of the replica set `cluster_id`, whose first members are `first`. No `kms`: encryption
-/// is off.
+/// Who holds the CMK.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum KeySource<'a> {
+    /// Nobody: encryption is off.
+    None,
+    /// A directory.
+    Dev(&'a DevKms),
+    /// An emulator of AWS.
+    Aws(&'a AwsKmsService),
+}
+
+/// The settings of member `id` of the replica set `cluster_id`, whose first members are `first`.
 pub(crate) fn settings(
     cluster_id: &str,
     id: u64,
     address: &str,
     first: &[(u64, String)],
     data_dir: &Path,
-    kms: Option<&DevKms>,
+    kms: KeySource<'_>,
 ) -> Settings {
     let members: Vec<String> =
         first.iter().map(|(id, address)| format!("{{ id = {id}, address = \"{address}\" }}")).collect();
@@ -31,20 +42,23 @@ pub(crate) fn settings(
         .text("log.format", "json")
         .text("log.level", "info");
     match kms {
-        Some(kms) => {
+        KeySource::Dev(kms) => {
             settings
                 .text("encryption.provider", "local")
                 .text("encryption.cmk_arn", &kms.cmk().to_string())
-                .text("encryption.local_dir", &kms.dir().display().to_string())
-                // From a revocation to a stopped member in some seconds.
-                .text("health.interval", "1s")
-                .text("health.confirm", "1s")
-                .text("health.retry_min", "100ms")
-                .text("health.retry_max", "500ms");
+                .text("encryption.local_dir", &kms.dir().display().to_string());
         }
-        None => {
+        KeySource::Aws(kms) => settings.merge(&kms.settings()),
+        KeySource::None => {
             settings.raw("encryption.enabled", false);
+            return settings;
         }
     }
+    // From a revocation to a stopped member in some seconds.
+    settings
+        .text("health.interval", "1s")
+        .text("health.confirm", "1s")
+        .text("health.retry_min", "100ms")
+        .text("health.retry_max", "500ms");
     settings
 }

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! ClusterBuilder ─▶ Cluster ─▶ Member ─▶ Process       kill, freeze, restart, wait, ask
-//!                     │  └──▶ DevKms                    disable, enable, put a Region out
+//!                     │  ├──▶ DevKms                    disable, enable, put a Region out
+//!                     │  └──▶ kms::AwsKmsService        the same against the AWS SDK, an emulator behind a proxy per Region
 //!                     └─────▶ Cli, coffer_client::Client
 //! workload::Load ─▶ Ledger ─▶ invariants::*             what was acknowledged, and is it there
 //! ```
@@ -23,6 +24,7 @@ pub mod dev_kms;
 pub mod files;
 pub mod folder;
 pub mod invariants;
+pub mod kms;
 pub mod machine_lock;
 pub mod member;
 pub mod ports;

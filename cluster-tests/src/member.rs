@@ -34,6 +34,7 @@ pub struct Member {
     folder: PathBuf,
     program: PathBuf,
     settings: Settings,
+    environment: Vec<(String, String)>,
     process: Option<Process>,
     logs: Vec<PathBuf>,
     /// Logs of starts that were to be refused: an ERROR belongs there.
@@ -54,7 +55,17 @@ impl Member {
     ) -> anyhow::Result<Self> {
         fs::create_dir_all(folder.join("logs")).with_context(|| format!("making {}", folder.display()))?;
         let (logs, refusals) = (Vec::new(), Vec::new());
-        let member = Self { id, address, folder, program, settings, process: None, logs, refusals };
+        let member = Self {
+            id,
+            address,
+            folder,
+            program,
+            settings,
+            environment: Vec::new(),
+            process: None,
+            logs,
+            refusals,
+        };
         member.write_config()?;
         Ok(member)
     }
@@ -89,6 +100,11 @@ impl Member {
         self.data_dir().join("keyring/keystore.json")
     }
 
+    /// Variables for its next starts, such as those that give it credentials.
+    pub fn set_environment(&mut self, environment: Vec<(String, String)>) {
+        self.environment = environment;
+    }
+
     /// Changes its configuration; the next start reads it.
     ///
     /// # Errors
@@ -110,7 +126,8 @@ impl Member {
         let config = self.config();
         let config = config.to_str().context("a folder name that is no UTF-8")?;
         self.logs.push(log.clone());
-        self.process = Some(Process::start(&self.program, &["--config", config], log)?);
+        self.process =
+            Some(Process::start_with(&self.program, &["--config", config], &self.environment, log)?);
         Ok(())
     }
 

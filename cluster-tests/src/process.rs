@@ -24,6 +24,19 @@ impl Process {
     /// # Errors
     /// Where it cannot be started.
     pub fn start(program: &Path, arguments: &[&str], log: PathBuf) -> anyhow::Result<Self> {
+        Self::start_with(program, arguments, &[], log)
+    }
+
+    /// [`Process::start`] with variables of its own.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn start_with(
+        program: &Path,
+        arguments: &[&str],
+        environment: &[(String, String)],
+        log: PathBuf,
+    ) -> anyhow::Result<Self> {
         let file = File::create(&log).with_context(|| format!("making {}", log.display()))?;
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
@@ -34,6 +47,7 @@ impl Process {
         let child = command
             .args(arguments)
             .env("RUST_BACKTRACE", "1")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(file.try_clone().context("sharing the log file")?)
             .stderr(file)
