@@ -6,8 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use zeroize::Zeroizing;
-
 use super::{Disk, Envelope, KeystoreError, KeystoreFile, MasterEntry, RealDisk, UnsealError};
 use crate::audit::{AuditAction, AuditEvent, KmsTrace};
 use crate::keyring::{Keyring, MasterKey};
@@ -170,13 +168,14 @@ async fn unwrap_master(
     region: &Region,
 ) -> Result<(MasterKey, AuditEvent), UnsealError> {
     let key = entry.wrap.cmk.in_region(region)?;
-    let unwrapped = kms.decrypt(region, &key, &entry.wrap.ciphertext, &entry.wrap.context).await?;
-    let mut bytes = Zeroizing::new([0; KEY_LEN]);
-    if unwrapped.plaintext.len() != KEY_LEN {
-        return Err(UnsealError::NotProven("its length is not 32 bytes"));
-    }
-    bytes.copy_from_slice(&unwrapped.plaintext);
-    let secret = arena.adopt(&mut bytes).map_err(KeystoreError::NoKey)?;
+    let mut unwrapped = kms.decrypt(region, &key, &entry.wrap.ciphertext, &entry.wrap.context).await?;
+    // Taken over from where it stands: a copy on the stack would stay there.
+    let bytes: &mut [u8; KEY_LEN] = unwrapped
+        .plaintext
+        .as_mut_slice()
+        .try_into()
+        .map_err(|_| UnsealError::NotProven("its length is not 32 bytes"))?;
+    let secret = arena.adopt(bytes).map_err(KeystoreError::NoKey)?;
     let kms = KmsTrace {
         cmk: key,
         region: region.clone(),

@@ -1,42 +1,19 @@
 //! Where keys live: pages of slots, so that a thousand keys need eight locked pages and not a
 //! thousand (`ulimit -l` is 64 KiB or 8 MiB on common systems).
-//!
-//! Invariants:
-//! - A slot that is not given out holds zeros.
-//! - A slot is given out to one key at a time.
 #![allow(unsafe_code)]
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::Once;
 
 use zeroize::{Zeroize, Zeroizing};
 
-use super::page::{LockedPage, SLOTS};
+use super::slots::Slots;
 use super::{KEY_LEN, SecretKey};
 
 /// The memory of a set of keys. Cheap to clone: clones share the memory.
 #[derive(Clone, Default)]
 pub struct SecretArena {
-    pages: Arc<Mutex<Pages>>,
-}
-
-#[derive(Default)]
-struct Pages {
-    free: Vec<Slot>,
-    count: usize,
-    unlocked: usize,
-}
-
-/// A slot of a page.
-pub(super) struct Slot {
-    page: Arc<LockedPage>,
-    index: usize,
-}
-
-impl Slot {
-    pub(super) fn bytes(&self) -> &[u8; KEY_LEN] {
-        self.page.bytes(self.index)
-    }
+    slots: Slots<KEY_LEN>,
 }
 
 impl SecretArena {
@@ -60,54 +37,28 @@ impl SecretArena {
     /// # Errors
     /// When the system has no memory to give.
     pub fn adopt(&self, bytes: &mut [u8; KEY_LEN]) -> io::Result<SecretKey> {
-        let slot = self.take_slot();
-        if let Ok(slot) = &slot {
-            // SAFETY: the slot was just taken off the free list, so it is ours alone.
-            unsafe { slot.page.fill(slot.index, bytes) };
+        let slot = self.slots.take();
+        if let Ok((slot, _)) = &slot {
+            // SAFETY: the slot was just given out, so it is ours alone, and nothing of it is lent.
+            unsafe { slot.place().as_ptr().copy_from_nonoverlapping(bytes, 1) };
         }
         bytes.zeroize();
-        Ok(SecretKey::new(self.clone(), slot?))
+        let (slot, trouble) = slot?;
+        if let Some(trouble) = trouble {
+            warn_once(&trouble);
+        }
+        Ok(SecretKey::new(slot))
     }
 
     /// Whether every page could be locked into memory so far.
     pub fn is_locked(&self) -> bool {
-        self.lock().unlocked == 0
+        self.slots.is_locked()
     }
 
     /// How many keys are alive, once it is seen that all other slots hold zeros.
     #[cfg(test)]
     pub(crate) fn alive(&self) -> usize {
-        let pages = self.lock();
-        assert!(pages.free.iter().all(|slot| slot.bytes() == &[0; KEY_LEN]), "a free slot is wiped");
-        pages.count * SLOTS - pages.free.len()
-    }
-
-    fn take_slot(&self) -> io::Result<Slot> {
-        let mut pages = self.lock();
-        if let Some(slot) = pages.free.pop() {
-            return Ok(slot);
-        }
-        let (page, trouble) = LockedPage::map()?;
-        pages.count += 1;
-        if let Some(trouble) = trouble {
-            pages.unlocked += 1;
-            warn_once(&trouble);
-        }
-        let page = Arc::new(page);
-        pages.free.extend((1..SLOTS).rev().map(|index| Slot { page: Arc::clone(&page), index }));
-        Ok(Slot { page, index: 0 })
-    }
-
-    /// Wipes a slot and makes it free; only a key that is dropped calls this.
-    pub(super) fn give_back(&self, slot: Slot) {
-        // SAFETY: the key that owned the slot is being dropped, so nothing borrows its bytes.
-        unsafe { slot.page.wipe(slot.index) };
-        self.lock().free.push(slot);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Pages> {
-        // A list of free slots is whole after every statement, so a panic elsewhere harms nothing.
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.taken()
     }
 }
 
@@ -124,10 +75,10 @@ fn warn_once(trouble: &io::Error) {
 
 impl std::fmt::Debug for SecretArena {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let pages = self.lock();
+        let (pages, unlocked) = self.slots.pages();
         f.debug_struct("SecretArena")
-            .field("pages", &pages.count)
-            .field("unlocked", &pages.unlocked)
+            .field("pages", &pages)
+            .field("unlocked", &unlocked)
             .finish_non_exhaustive()
     }
 }
@@ -142,10 +93,10 @@ mod tests {
         let keys: Vec<_> = (0..1000).map(|_| arena.generate().unwrap()).collect();
         let distinct: std::collections::HashSet<_> = keys.iter().map(|key| *key.bytes()).collect();
         assert_eq!(distinct.len(), 1000);
-        assert_eq!(arena.lock().count, 1000_usize.div_ceil(SLOTS));
+        assert_eq!(arena.slots.pages().0, 1000_usize.div_ceil(4096 / KEY_LEN));
         drop(keys);
         let again: Vec<_> = (0..1000).map(|_| arena.generate().unwrap()).collect();
-        assert_eq!(arena.lock().count, 1000_usize.div_ceil(SLOTS));
+        assert_eq!(arena.slots.pages().0, 1000_usize.div_ceil(4096 / KEY_LEN));
         drop(again);
     }
 
@@ -156,10 +107,10 @@ mod tests {
         let key = arena.adopt(&mut bytes).unwrap();
         assert_eq!(bytes, [0; KEY_LEN], "the source is wiped");
         assert_eq!(key.bytes(), &[7; KEY_LEN]);
+        let place = std::ptr::from_ref(key.bytes());
         drop(key);
-        let pages = arena.lock();
-        assert_eq!(pages.free.len(), SLOTS);
-        assert!(pages.free.iter().all(|slot| slot.bytes() == &[0; KEY_LEN]));
+        // SAFETY: the page stays mapped as long as its arena; nothing writes to it here.
+        assert_eq!(unsafe { place.read() }, [0; KEY_LEN]);
     }
 
     #[test]

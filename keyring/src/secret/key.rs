@@ -1,33 +1,28 @@
 //! A key in locked memory.
+#![allow(unsafe_code)]
 
 use std::fmt;
 
-use super::arena::Slot;
-use super::{KEY_LEN, SecretArena};
+use super::KEY_LEN;
+use super::slots::Slot;
 
 /// A 256-bit key: locked in memory, wiped on drop, not cloneable, not serialisable, redacted when
 /// printed.
 pub struct SecretKey {
-    arena: SecretArena,
-    slot: Option<Slot>,
+    slot: Slot<KEY_LEN>,
 }
 
 impl SecretKey {
-    pub(super) fn new(arena: SecretArena, slot: Slot) -> Self {
-        Self { arena, slot: Some(slot) }
+    /// The key that was written into `slot`.
+    pub(super) fn new(slot: Slot<KEY_LEN>) -> Self {
+        Self { slot }
     }
 
     /// The 32 bytes of the key. Copy them nowhere that is not wiped.
     pub fn bytes(&self) -> &[u8; KEY_LEN] {
-        self.slot.as_ref().expect("a key has its slot until it is dropped").bytes()
-    }
-}
-
-impl Drop for SecretKey {
-    fn drop(&mut self) {
-        if let Some(slot) = self.slot.take() {
-            self.arena.give_back(slot);
-        }
+        // SAFETY: the slot is initialised (the kernel zeroes anonymous memory) and this key's alone; it was written before
+        // the key was made, and is not written again before it is dropped.
+        unsafe { self.slot.place().as_ref() }
     }
 }
 

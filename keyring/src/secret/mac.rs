@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::{KEY_LEN, SecretArena, SecretKey};
+use super::{KEY_LEN, SecretArena, SecretKey, on_scrubbed_stack};
 use crate::{ClusterId, KeyVersion, MemberId};
 
 /// What HKDF is told that the derived key is for.
@@ -23,13 +23,15 @@ impl MacKey {
         cluster: &ClusterId,
         member: MemberId,
     ) -> std::io::Result<Self> {
-        let kdf = Hkdf::<Sha256>::new(Some(PURPOSE), master.bytes());
         let mut info = Vec::with_capacity(64);
         super::wrap::put(&mut info, cluster.as_str().as_bytes());
         super::wrap::put(&mut info, &member.0.to_be_bytes());
         super::wrap::put(&mut info, &version.0.to_be_bytes());
         let mut bytes = Zeroizing::new([0; KEY_LEN]);
-        kdf.expand(&info, bytes.as_mut_slice()).expect("32 bytes are within HKDF's limit of 8,160");
+        on_scrubbed_stack(|| {
+            let kdf = Hkdf::<Sha256>::new(Some(PURPOSE), master.bytes());
+            kdf.expand(&info, bytes.as_mut_slice()).expect("32 bytes are within HKDF's limit of 8,160");
+        });
         Ok(Self(arena.adopt(&mut bytes)?))
     }
 
@@ -45,12 +47,12 @@ impl MacKey {
 
     /// The tag of `parts`, one after the other.
     pub(crate) fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
-        self.state(parts).finalize().into_bytes().into()
+        on_scrubbed_stack(|| self.state(parts).finalize().into_bytes().into())
     }
 
     /// Whether `tag` is the tag of `parts`; compared in constant time.
     pub(crate) fn verify(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
-        self.state(parts).verify_slice(tag).is_ok()
+        on_scrubbed_stack(|| self.state(parts).verify_slice(tag).is_ok())
     }
 
     fn state(&self, parts: &[&[u8]]) -> Hmac<Sha256> {

@@ -11,11 +11,17 @@ mod arena;
 mod key;
 mod mac;
 mod page;
+mod scrub;
+mod slots;
+mod wiping_alloc;
 mod wrap;
 
 pub use self::arena::SecretArena;
 pub use self::key::SecretKey;
 pub(crate) use self::mac::MacKey;
+pub use self::scrub::on_scrubbed_stack;
+pub use self::slots::{Slot, Slots};
+pub use self::wiping_alloc::WipingAllocator;
 pub(crate) use self::wrap::{KeyKind, WrapError, WrapPlace, WrappedKey, wrap_proven};
 
 /// Length of every key in bytes: AES-256, HMAC-SHA256 and HKDF-SHA256 all take 32.

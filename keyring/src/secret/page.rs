@@ -1,9 +1,9 @@
-//! One run of memory that is locked and left out of core dumps. The only unsafe code of the crate.
+//! One run of memory that is locked and left out of core dumps.
 //!
 //! Invariants:
 //! - The mapping lives exactly as long as its [`LockedPage`], and is private and anonymous.
-//! - A slot has at most one owner; [`super::SecretArena`] gives each index out once at a time.
-//!   Only `fill` and `wipe` write, and only while no reference to that slot is given out.
+//! - A slot has at most one owner; [`super::slots::Slots`] gives each index out once at a time.
+//!   Only its owner writes, and only while no reference to that slot is given out.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -12,27 +12,25 @@ use std::ptr::NonNull;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 use zeroize::Zeroize;
 
-use super::KEY_LEN;
-
 /// Bytes of one page: the size of a memory page on x86-64, and a whole part of larger ones, which
 /// the kernel rounds up to.
 const PAGE_LEN: usize = 4096;
 
-/// Keys that one page holds.
-pub(super) const SLOTS: usize = PAGE_LEN / KEY_LEN;
-
-/// A page of key slots.
-pub(super) struct LockedPage {
-    start: NonNull<[u8; KEY_LEN]>,
+/// A page of slots of `N` bytes each.
+pub(super) struct LockedPage<const N: usize> {
+    start: NonNull<[u8; N]>,
 }
 
 // SAFETY: the page owns its mapping and has no thread affinity. Shared access to a slot is by
 // plain reads; writes are by the one owner of the slot (see the invariants above).
-unsafe impl Send for LockedPage {}
+unsafe impl<const N: usize> Send for LockedPage<N> {}
 // SAFETY: as above.
-unsafe impl Sync for LockedPage {}
+unsafe impl<const N: usize> Sync for LockedPage<N> {}
 
-impl LockedPage {
+impl<const N: usize> LockedPage<N> {
+    /// Slots that one page holds.
+    pub(super) const SLOTS: usize = PAGE_LEN / N;
+
     /// Maps a page, keeps it out of core dumps and locks it into memory.
     ///
     /// Returns the page and, where locking was refused, why (most often RLIMIT_MEMLOCK).
@@ -60,26 +58,11 @@ impl LockedPage {
         Ok((page, trouble))
     }
 
-    fn slot(&self, index: usize) -> NonNull<[u8; KEY_LEN]> {
-        assert!(index < SLOTS, "a slot of this page");
+    /// Where a slot begins. It is zeroed or holds what its owner wrote.
+    pub(super) fn slot(&self, index: usize) -> NonNull<[u8; N]> {
+        assert!(index < Self::SLOTS, "a slot of this page");
         // SAFETY: the index was checked, so the result is inside the mapping.
         unsafe { self.start.add(index) }
-    }
-
-    /// The bytes of a slot.
-    pub(super) fn bytes(&self, index: usize) -> &[u8; KEY_LEN] {
-        // SAFETY: the slot is inside the mapping, aligned (its type is bytes) and initialised
-        // (the kernel zeroes anonymous memory); its owner does not write while it lends it.
-        unsafe { self.slot(index).as_ref() }
-    }
-
-    /// Writes a key into a slot.
-    ///
-    /// # Safety
-    /// The caller owns the slot and no reference to it is alive.
-    pub(super) unsafe fn fill(&self, index: usize, key: &[u8; KEY_LEN]) {
-        // SAFETY: inside the mapping; exclusive by the caller's promise.
-        unsafe { self.slot(index).as_ptr().copy_from_nonoverlapping(key, 1) }
     }
 
     /// Wipes a slot.
@@ -92,9 +75,9 @@ impl LockedPage {
     }
 }
 
-impl Drop for LockedPage {
+impl<const N: usize> Drop for LockedPage<N> {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours and nothing borrows it any more; every key wiped its slot.
+        // SAFETY: the mapping is ours and nothing borrows it any more; every owner wiped its slot.
         // Unmapping unlocks too. It can only fail for a range that is not mapped.
         let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), PAGE_LEN) };
     }

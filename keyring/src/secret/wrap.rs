@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{KEY_LEN, SecretArena, SecretKey};
+use super::{KEY_LEN, SecretArena, SecretKey, on_scrubbed_stack};
 use crate::{ClusterId, KeyVersion, MemberId};
 
 const NONCE_LEN: usize = 12;
@@ -95,8 +95,9 @@ impl WrappedKey {
         let (nonce, body) = out.split_at_mut(NONCE_LEN);
         getrandom::fill(nonce).map_err(std::io::Error::other)?;
         let nonce: [u8; NONCE_LEN] = (&*nonce).try_into().expect("split at the nonce's length");
-        let sealed = cipher(wrapping)
-            .encrypt(&nonce.into(), Payload { msg: key.bytes(), aad: &place.aad() })
+        let (nonce, aad) = (nonce.into(), place.aad());
+        let payload = Payload { msg: key.bytes(), aad: &aad };
+        let sealed = on_scrubbed_stack(|| cipher(wrapping).encrypt(&nonce, payload))
             .expect("32 bytes are within AES-GCM's limits");
         body.copy_from_slice(&sealed);
         Ok(Self(out))
@@ -111,13 +112,13 @@ impl WrappedKey {
     ) -> Result<SecretKey, WrapError> {
         let (nonce, body) = self.0.split_at(NONCE_LEN);
         let nonce: [u8; NONCE_LEN] = nonce.try_into().expect("split at the nonce's length");
-        let plain = cipher(wrapping)
-            .decrypt(&nonce.into(), Payload { msg: body, aad: &place.aad() })
-            .map_err(|_| WrapError::Refused)?;
-        let plain = Zeroizing::new(plain);
-        let mut bytes = Zeroizing::new([0; KEY_LEN]);
-        bytes.copy_from_slice(&plain);
-        Ok(arena.adopt(&mut bytes)?)
+        let (nonce, aad) = (nonce.into(), place.aad());
+        let payload = Payload { msg: body, aad: &aad };
+        let plain = on_scrubbed_stack(|| cipher(wrapping).decrypt(&nonce, payload));
+        let mut plain = Zeroizing::new(plain.map_err(|_| WrapError::Refused)?);
+        // Taken over from where it stands: a copy on the stack would stay there.
+        let bytes = plain.as_mut_slice().try_into().map_err(|_| WrapError::Refused)?;
+        Ok(arena.adopt(bytes)?)
     }
 }
 

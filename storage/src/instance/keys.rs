@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use coffer_keyring::{DataKey, KeyOwner, KeyVersion, Keyring};
-use zeroize::Zeroizing;
 
 use crate::sealed_fs::{KeySource, SealingKey};
 
@@ -22,11 +21,11 @@ impl RingKeys {
 
 impl KeySource for RingKeys {
     fn current(&self) -> Option<Arc<SealingKey>> {
-        self.keyring.current(self.owner).map(|key| sealing_key(&key))
+        self.keyring.current(self.owner).map(sealing_key)
     }
 
     fn version(&self, version: u32) -> Option<Arc<SealingKey>> {
-        self.keyring.get(self.owner, KeyVersion(version)).map(|key| sealing_key(&key))
+        self.keyring.get(self.owner, KeyVersion(version)).map(sealing_key)
     }
 }
 
@@ -35,7 +34,7 @@ pub struct FixedKey(Arc<SealingKey>);
 
 impl FixedKey {
     /// Seals everything under `key`.
-    pub fn new(key: &DataKey) -> Self {
+    pub fn new(key: Arc<DataKey>) -> Self {
         Self(sealing_key(key))
     }
 }
@@ -63,6 +62,6 @@ impl KeySource for NoKeys {
     }
 }
 
-fn sealing_key(key: &DataKey) -> Arc<SealingKey> {
-    Arc::new(SealingKey::new(key.version().0, Zeroizing::new(*key.bytes())))
+fn sealing_key(key: Arc<DataKey>) -> Arc<SealingKey> {
+    Arc::new(SealingKey::of(key))
 }

@@ -72,7 +72,7 @@ fn copy_all(
     let opener = Opener::new(options, change.encrypts());
     let keys = |owner| -> Arc<dyn KeySource> {
         match change.key(owner) {
-            Some(key) => Arc::new(FixedKey::new(&key)),
+            Some(key) => Arc::new(FixedKey::new(key)),
             None => Arc::new(NoKeys),
         }
     };

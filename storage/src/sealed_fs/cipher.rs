@@ -3,19 +3,23 @@
 //! Why `ring` and not the `aes-gcm` crate that wraps keys: measured on one core it seals 4 KiB
 //! about three times as fast (6.1 GB/s against 2.0), and a full scan costs 5 % instead of 19 %; it
 //! is in the tree already through rustls. Its price is that its key objects do not wipe
-//! themselves; [`FileCipher`] boxes them and overwrites the box on drop.
+//! themselves; [`FileCipher`] keeps them in slots of locked memory, which are left out of core
+//! dumps and overwritten when they are given back.
 //!
 //! Invariants: a nonce is used once per file key (the writers own the counters); what fails to
 //! authenticate is never handed out.
 
-#![allow(unsafe_code)] // wiping a key object that has no wipe of its own; see `Drop`
+#![allow(unsafe_code)] // a key object that has no wipe of its own, in memory that has
 
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::io;
+use std::mem::needs_drop;
+use std::sync::LazyLock;
 
+use coffer_keyring::secret::{Slot, Slots, on_scrubbed_stack};
 use hkdf::Hkdf;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, Tag, UnboundKey};
 use sha2::Sha256;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::key::SealingKey;
 
@@ -35,36 +39,54 @@ const HEADER_CHECK_INFO: &[u8] = b"coffer header check v1";
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unauthentic;
 
+/// Bytes of a slot for a key object: a multiple of a cache line, so that every slot of a page is
+/// aligned for it.
+const SLOT: usize = size_of::<LessSafeKey>().next_multiple_of(64);
+
+const _: () = assert!(align_of::<LessSafeKey>() <= 64, "a slot is aligned to 64 bytes");
+const _: () = assert!(!needs_drop::<LessSafeKey>(), "wiping a key object is all that its end takes");
+
+/// The key objects of all open files: like an allocator's, its memory is nobody's in particular.
+static SLOTS: LazyLock<Slots<SLOT>> = LazyLock::new(Slots::new);
+
 /// The key of one file.
 pub(super) struct FileCipher {
-    key: Box<ManuallyDrop<LessSafeKey>>,
+    /// Holds a `LessSafeKey`.
+    slot: Slot<SLOT>,
 }
+
+// SAFETY: the slot is this cipher's alone and has no thread affinity; the key object in it is only
+// read, by calls that are made for many threads.
+unsafe impl Send for FileCipher {}
+// SAFETY: as above.
+unsafe impl Sync for FileCipher {}
 
 impl FileCipher {
     /// Derives the key of the file whose header begins with `head` (its first 64 bytes, salt
     /// included), and the check that ends that header.
-    pub(super) fn derive(key: &SealingKey, salt: &[u8; 32], head: &[u8; 64]) -> (Self, [u8; CHECK_LEN]) {
-        let derived = Self::derive_on_this_stack(key, salt, head);
-        scrub_stack();
-        derived
+    ///
+    /// # Errors
+    /// The system has no memory for the key.
+    pub(super) fn derive(
+        key: &SealingKey,
+        salt: &[u8; 32],
+        head: &[u8; 64],
+    ) -> io::Result<(Self, [u8; CHECK_LEN])> {
+        // Where pages cannot be locked the keyring says so; these are still left out of core dumps.
+        let (slot, _) = SLOTS.take()?;
+        let check = on_scrubbed_stack(|| derive_into(&slot, key, salt, head));
+        Ok((Self { slot }, check))
     }
 
-    #[inline(never)]
-    fn derive_on_this_stack(key: &SealingKey, salt: &[u8; 32], head: &[u8; 64]) -> (Self, [u8; CHECK_LEN]) {
-        let hkdf = Hkdf::<Sha256>::new(Some(salt), key.secret());
-        let mut file_key = Zeroizing::new([0u8; 32]);
-        hkdf.expand(FILE_KEY_INFO, &mut *file_key).expect("32 bytes are within HKDF's limit");
-        let mut check = [0u8; CHECK_LEN];
-        hkdf.expand_multi_info(&[HEADER_CHECK_INFO, head], &mut check)
-            .expect("16 bytes are within HKDF's limit");
-        let unbound = UnboundKey::new(&AES_256_GCM, &*file_key).expect("the key has 32 bytes");
-        (Self { key: Box::new(ManuallyDrop::new(LessSafeKey::new(unbound))) }, check)
+    fn key(&self) -> &LessSafeKey {
+        // SAFETY: `derive` wrote a key object there, and nothing writes to the slot before this cipher is dropped.
+        unsafe { self.slot.place().cast().as_ref() }
     }
 
     /// Encrypts `data` in place and returns its tag.
     pub(super) fn seal(&self, nonce: [u8; NONCE_LEN], aad: &[u8], data: &mut [u8]) -> [u8; TAG_LEN] {
         let tag = self
-            .key
+            .key()
             .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), data)
             .expect("a chunk or frame is far below GCM's limit of 64 GiB");
         let mut out = [0u8; TAG_LEN];
@@ -81,7 +103,7 @@ impl FileCipher {
         data: &mut [u8],
         tag: [u8; TAG_LEN],
     ) -> Result<(), Unauthentic> {
-        self.key
+        self.key()
             .open_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(aad),
@@ -94,35 +116,18 @@ impl FileCipher {
     }
 }
 
-impl FileCipher {
-    /// Overwrites the key object; the cipher is good for nothing afterwards but to be dropped.
-    fn wipe(&mut self) {
-        self.object().zeroize();
-    }
-
-    /// The bytes of the key object, expanded key and hash key among them.
-    fn object(&mut self) -> &mut [MaybeUninit<u8>] {
-        let object: *mut ManuallyDrop<LessSafeKey> = &mut *self.key;
-        // SAFETY: the box owns these bytes, which may be padding and so are not read as values.
-        // Overwriting them runs no destructor on zeros: `ManuallyDrop` keeps it from running (there
-        // is none to run: the object holds arrays and a reference to a static).
-        unsafe { std::slice::from_raw_parts_mut(object.cast(), size_of::<LessSafeKey>()) }
-    }
-}
-
-impl Drop for FileCipher {
-    fn drop(&mut self) {
-        self.wipe();
-    }
-}
-
-/// Overwrites the part of the stack where the derivation left copies of the key: key objects are
-/// built on the stack and moved, and a move wipes nothing.
-#[inline(never)]
-fn scrub_stack() {
-    let mut below = [0u8; 8192];
-    below.zeroize();
-    std::hint::black_box(&below);
+/// Derives the key of a file into `slot`; returns the check that ends the file's header.
+fn derive_into(slot: &Slot<SLOT>, key: &SealingKey, salt: &[u8; 32], head: &[u8; 64]) -> [u8; CHECK_LEN] {
+    let hkdf = Hkdf::<Sha256>::new(Some(salt), key.secret());
+    let mut file_key = Zeroizing::new([0u8; 32]);
+    hkdf.expand(FILE_KEY_INFO, &mut *file_key).expect("32 bytes are within HKDF's limit");
+    let mut check = [0u8; CHECK_LEN];
+    hkdf.expand_multi_info(&[HEADER_CHECK_INFO, head], &mut check).expect("16 bytes are within HKDF's limit");
+    let unbound = UnboundKey::new(&AES_256_GCM, &*file_key).expect("the key has 32 bytes");
+    let place = slot.place().cast::<LessSafeKey>();
+    // SAFETY: the slot is large enough and aligned (asserted above), the caller's alone, and nothing of it is lent.
+    unsafe { place.write(LessSafeKey::new(unbound)) };
+    check
 }
 
 #[cfg(test)]
@@ -130,8 +135,8 @@ mod tests {
     use super::*;
 
     fn cipher(secret: u8) -> (FileCipher, [u8; CHECK_LEN]) {
-        let key = SealingKey::new(1, Zeroizing::new([secret; 32]));
-        FileCipher::derive(&key, &[7; 32], &[9; 64])
+        let key = SealingKey::new(1, Zeroizing::new([secret; 32])).unwrap();
+        FileCipher::derive(&key, &[7; 32], &[9; 64]).unwrap()
     }
 
     #[test]
@@ -154,15 +159,13 @@ mod tests {
 
     #[test]
     fn a_dropped_key_object_is_blank() {
-        let (mut cipher, _) = cipher(1);
-        let words = |cipher: &mut FileCipher| -> usize {
-            // SAFETY: the words read are of the key's arrays, which are initialised throughout.
-            let bytes = cipher.object().as_ptr();
-            (0..256).filter(|i| unsafe { bytes.add(*i).read().assume_init() } != 0).count()
-        };
-        assert!(words(&mut cipher) > 128, "the expanded key stands here");
-        cipher.wipe();
-        assert_eq!(words(&mut cipher), 0);
+        let (cipher, _) = cipher(1);
+        let place = cipher.slot.place();
+        // SAFETY: the slot lives, and its page stays mapped; what is padding in it was zeroed before.
+        let words = || unsafe { place.as_ref() }.iter().filter(|byte| **byte != 0).count();
+        assert!(words() > 128, "the expanded key stands here");
+        drop(cipher);
+        assert_eq!(words(), 0);
     }
 
     #[test]

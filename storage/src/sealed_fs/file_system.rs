@@ -162,7 +162,7 @@ impl FileSystem {
         // Chosen when the name is there, and in the header at once: who lists the directory after a rotation sees every
         // file whose key was chosen before it, and by which key, or that it does not say so yet.
         let key = keys.current().ok_or_else(no_key)?;
-        let (header, cipher) = FileHeader::create(kind, &key, salt);
+        let (header, cipher) = FileHeader::create(path, kind, &key, salt)?;
         write_full(&*file, header.bytes(), 0).map_err(|e| SealedFsError::io("write", path, e))?;
         let path = path.to_owned();
         Ok(match kind {

@@ -39,7 +39,15 @@ pub(super) struct FileHeader {
 
 impl FileHeader {
     /// Makes the header of a new file, with a fresh salt, and the cipher of that file.
-    pub(super) fn create(kind: FileKind, key: &SealingKey, salt: [u8; 32]) -> (Self, FileCipher) {
+    ///
+    /// # Errors
+    /// The system has no memory for the key.
+    pub(super) fn create(
+        path: &Path,
+        kind: FileKind,
+        key: &SealingKey,
+        salt: [u8; 32],
+    ) -> Result<(Self, FileCipher)> {
         let mut bytes = [0u8; HEADER_LEN];
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8] = FORMAT_VERSION;
@@ -48,11 +56,11 @@ impl FileHeader {
         bytes[12..16].copy_from_slice(&chunk.to_le_bytes());
         bytes[16..20].copy_from_slice(&key.version().to_le_bytes());
         bytes[32..64].copy_from_slice(&salt);
-        let (cipher, check) = FileCipher::derive(key, &salt, &Self::keyed_part(&bytes));
+        let (cipher, check) = derive(path, key, &salt, &Self::keyed_part(&bytes))?;
         bytes[64..].copy_from_slice(&check);
         let crc = Self::checksum(&bytes);
         bytes[20..24].copy_from_slice(&crc.to_le_bytes());
-        (Self { kind, key_version: key.version(), bytes }, cipher)
+        Ok((Self { kind, key_version: key.version(), bytes }, cipher))
     }
 
     /// Reads a header without a key. The caller has dealt with files that are too short.
@@ -90,11 +98,11 @@ impl FileHeader {
     /// Derives the cipher of the file and proves that `key` made this header.
     ///
     /// # Errors
-    /// [`SealedFsError::WrongKey`].
+    /// [`SealedFsError::WrongKey`], or the system has no memory for the key.
     pub(super) fn cipher(&self, path: &Path, key: &SealingKey) -> Result<FileCipher> {
         let mut salt = [0u8; 32];
         salt.copy_from_slice(&self.bytes[32..64]);
-        let (cipher, check) = FileCipher::derive(key, &salt, &Self::keyed_part(&self.bytes));
+        let (cipher, check) = derive(path, key, &salt, &Self::keyed_part(&self.bytes))?;
         let difference: u8 = check.iter().zip(&self.bytes[64..]).fold(0, |all, (a, b)| all | (a ^ b));
         if difference != 0 {
             return Err(SealedFsError::WrongKey { path: path.to_owned(), version: self.key_version });
@@ -122,6 +130,19 @@ impl FileHeader {
     }
 }
 
+fn derive(
+    path: &Path,
+    key: &SealingKey,
+    salt: &[u8; 32],
+    head: &[u8; HEADER_LEN - CHECK_LEN],
+) -> Result<(FileCipher, [u8; CHECK_LEN])> {
+    FileCipher::derive(key, salt, head).map_err(|source| SealedFsError::Io {
+        op: "key",
+        path: path.to_owned(),
+        source,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use zeroize::Zeroizing;
@@ -131,8 +152,8 @@ mod tests {
     #[test]
     fn every_flipped_bit_is_an_error() {
         let path = Path::new("f");
-        let key = SealingKey::new(3, Zeroizing::new([1; 32]));
-        let (header, _) = FileHeader::create(FileKind::Stream, &key, [5; 32]);
+        let key = SealingKey::new(3, Zeroizing::new([1; 32])).unwrap();
+        let (header, _) = FileHeader::create(Path::new("f"), FileKind::Stream, &key, [5; 32]).unwrap();
         assert_eq!(FileHeader::parse(path, *header.bytes()).unwrap(), header);
         for bit in 0..HEADER_LEN * 8 {
             let mut bytes = *header.bytes();
@@ -145,9 +166,9 @@ mod tests {
     #[test]
     fn another_key_is_told_from_damage() {
         let path = Path::new("f");
-        let key = SealingKey::new(3, Zeroizing::new([1; 32]));
-        let other = SealingKey::new(3, Zeroizing::new([2; 32]));
-        let (header, _) = FileHeader::create(FileKind::Block, &key, [5; 32]);
+        let key = SealingKey::new(3, Zeroizing::new([1; 32])).unwrap();
+        let other = SealingKey::new(3, Zeroizing::new([2; 32])).unwrap();
+        let (header, _) = FileHeader::create(Path::new("f"), FileKind::Block, &key, [5; 32]).unwrap();
         assert!(header.cipher(path, &key).is_ok());
         let error = header.cipher(path, &other).map(|_| ()).unwrap_err();
         assert!(matches!(error, SealedFsError::WrongKey { version: 3, .. }), "{error}");
@@ -156,8 +177,8 @@ mod tests {
     #[test]
     fn a_forged_header_with_a_right_checksum_is_refused() {
         let path = Path::new("f");
-        let key = SealingKey::new(3, Zeroizing::new([1; 32]));
-        let (header, _) = FileHeader::create(FileKind::Stream, &key, [5; 32]);
+        let key = SealingKey::new(3, Zeroizing::new([1; 32])).unwrap();
+        let (header, _) = FileHeader::create(Path::new("f"), FileKind::Stream, &key, [5; 32]).unwrap();
         let mut bytes = *header.bytes();
         bytes[16] = 4; // another key version
         let crc = FileHeader::checksum(&bytes);

@@ -178,7 +178,7 @@ impl SnapshotReceiver {
 /// The staged key alone; with encryption off there is none, and none is asked for.
 fn key_source(key: &StagedKey) -> Arc<dyn KeySource> {
     match key.key() {
-        Some(key) => Arc::new(FixedKey::new(&key)),
+        Some(key) => Arc::new(FixedKey::new(key)),
         None => Arc::new(NoKeys),
     }
 }

@@ -122,7 +122,7 @@ fn a_database_comes_under_its_new_key_while_it_is_written_and_read() {
     let before = content(&node, db);
     assert_eq!(before.len(), 250);
     for file in sealed_files(&RealDisk, &files).unwrap() {
-        assert!(check_header(&RealDisk, &FixedKey::new(&old_key), &file.path).is_err(), "{file:?}");
+        assert!(check_header(&RealDisk, &FixedKey::new(old_key.clone()), &file.path).is_err(), "{file:?}");
     }
     node.commit();
     node.crash();
@@ -183,7 +183,7 @@ fn a_drop_is_shredded_when_no_key_opens_a_file_that_held_it() {
     assert_eq!(versions(&RealDisk, &raft), [2]);
     assert_eq!(node.keyring.versions(KeyOwner::Raft), [KeyVersion(2)]);
     for file in sealed_files(&RealDisk, &raft).unwrap() {
-        assert!(check_header(&RealDisk, &FixedKey::new(&old_key), &file.path).is_err(), "{file:?}");
+        assert!(check_header(&RealDisk, &FixedKey::new(old_key.clone()), &file.path).is_err(), "{file:?}");
         let live = RingKeys::new(node.keyring.clone(), KeyOwner::Raft);
         assert_eq!(check_header(&RealDisk, &live, &file.path).unwrap(), Some(2));
     }

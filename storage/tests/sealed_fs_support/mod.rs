@@ -27,7 +27,7 @@ impl TestKeys {
     fn key(&self, version: u32) -> Arc<SealingKey> {
         let mut secret = [self.id; 32];
         secret[..4].copy_from_slice(&version.to_le_bytes());
-        Arc::new(SealingKey::new(version, Zeroizing::new(secret)))
+        Arc::new(SealingKey::new(version, Zeroizing::new(secret)).unwrap())
     }
 }
 

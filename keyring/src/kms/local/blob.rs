@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::model::{LocalKey, Material};
 use crate::kms::{EncryptionContext, KmsError};
+use crate::secret::on_scrubbed_stack;
 
 const VERSION: u8 = 1;
 const MATERIAL_LEN: usize = 32;
@@ -50,7 +51,7 @@ impl<'a> Blob<'a> {
         let cipher = cipher(material)?;
         let aad = aad(self.head, context);
         let payload = Payload { msg: self.sealed, aad: &aad };
-        cipher.decrypt(&self.nonce.into(), payload).ok().map(Zeroizing::new)
+        on_scrubbed_stack(|| cipher.decrypt(&self.nonce.into(), payload).ok().map(Zeroizing::new))
     }
 }
 
@@ -74,7 +75,8 @@ pub(super) fn seal(
     let mut nonce = [0; NONCE_LEN];
     getrandom::fill(&mut nonce).map_err(|_| broken("no randomness"))?;
     let payload = Payload { msg: plaintext, aad: &aad };
-    let sealed = cipher.encrypt(&nonce.into(), payload).map_err(|_| broken("too long"))?;
+    let sealed =
+        on_scrubbed_stack(|| cipher.encrypt(&nonce.into(), payload)).map_err(|_| broken("too long"))?;
     out.extend_from_slice(&nonce);
     out.extend_from_slice(&sealed);
     Ok(out)

@@ -26,7 +26,7 @@ struct Keys {
 
 impl Keys {
     fn key(&self, version: u32) -> Arc<SealingKey> {
-        Arc::new(SealingKey::new(version, Zeroizing::new([self.salt ^ version as u8; 32])))
+        Arc::new(SealingKey::new(version, Zeroizing::new([self.salt ^ version as u8; 32])).unwrap())
     }
 }
 
