@@ -114,6 +114,11 @@ impl Member {
         self.write_config()
     }
 
+    /// Sets a variable of its next starts.
+    pub fn environment(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Starts it. It need not serve yet when this returns.
     ///
     /// # Errors

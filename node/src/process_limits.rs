@@ -2,6 +2,8 @@
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 
+use crate::test_pause;
+
 /// Files that a member with a few hundred databases keeps open.
 const WANTED_FILES: u64 = 16_384;
 
@@ -24,8 +26,12 @@ pub fn set() {
     let none = Rlimit { current: Some(0), maximum: getrlimit(Resource::Core).maximum };
     if let Err(error) = setrlimit(Resource::Core, none) {
         tracing::warn!(%error, "core dumps cannot be switched off");
-    } // The limit alone does not do: it is not asked where the system pipes cores into a program, as most distributions do
+    }
+    // The limit alone does not do: it is not asked where the system pipes cores into a program, as most distributions do
     // (core(5)). This also keeps other processes of the same user from attaching and from reading the memory.
+    if test_pause::is_set() {
+        return;
+    }
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         tracing::warn!(%error, "the process stays dumpable: its memory may end up in a core dump");
     }

@@ -10,7 +10,7 @@ use crate::args::{Args, Command, InitConfigArgs, RunArgs};
 use crate::config::{Config, ConfigError};
 use crate::exit::Exit;
 use crate::help::hint;
-use crate::{fail_stop, init_config, life, logging, process_limits, restart};
+use crate::{fail_stop, init_config, life, logging, process_limits, restart, test_pause};
 
 /// Threads that run tasks: network and Raft; what blocks has threads of its own. Two at least, so that a task that computes
 /// never holds up the heartbeats.
@@ -76,6 +76,7 @@ fn run(args: &RunArgs) -> Exit {
         tracing::error!(%error, "this program cannot be started again: start it by hand");
         return Exit::Internal;
     }
+    test_pause::before_exit();
     tracing::info!(status = exit.code(), reason = %exit, "exit");
     exit
 }
