@@ -15,6 +15,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use crate::alerts::AlertKind;
 use crate::attend::attend;
 use crate::boot::{self, BootError, DataDir, IdentityFile, Ports, Running};
 use crate::config::Config;
@@ -24,12 +25,15 @@ use crate::key::{self, KeyAccess, Unsealing};
 use crate::member::{Limits, Member, MemberIdentity, MemberState};
 use crate::services::{HandOverError, hand_over};
 use crate::signals::Signals;
-use crate::{key_settings, key_work, metrics, server};
+use crate::{audit, key_settings, key_work, metrics, server};
 
 type Server = JoinHandle<Result<(), tonic::transport::Error>>;
 
 /// How long calls may go on when storage has failed: long enough that they are answered with an error.
 const FAILED_DRAIN: Duration = Duration::from_millis(200);
+
+/// How long the last lines of the audit log may take.
+const AUDIT_CLOSE: Duration = Duration::from_millis(500);
 
 /// How a life ended.
 pub(crate) struct Ended {
@@ -123,6 +127,8 @@ async fn start(config: &Config, stop: &mut Stop) -> Result<Ended, BootError> {
     }
     let server = server::spawn(member.clone(), ports.grpc, config.listen.max_connections)
         .map_err(BootError::Internal)?;
+    // Before the keystore is touched, so that nothing that becomes of a key is missing.
+    audit::begin(&member, data_dir.audit_dir()).await;
     // Steps 8 and 9.
     let opened = tokio::select! {
         opened = boot::open_keyring(&member, config, known) => opened,
@@ -132,6 +138,11 @@ async fn start(config: &Config, stop: &mut Stop) -> Result<Ended, BootError> {
         Ok(opened) => opened,
         Err(error) => return Ok(stop_early(&member, Early::Failed(error), server, config).await),
     };
+    audit::listen(&member, &keyring).await;
+    if !keyring.report().memory_locked {
+        let text = "the system did not let the keys be locked into memory: they may reach the swap space";
+        member.alerts().raise(AlertKind::MemoryNotLocked, "", text);
+    }
     let mut watched = pin!(watched(&member, key, config));
     // Steps 10 to 17.
     let booted = tokio::select! {
@@ -178,6 +189,7 @@ async fn serve(
     stop: &mut Stop,
 ) -> Ended {
     let Running { raft, engine, log, checkpointer } = running;
+    audit::serve(member);
     tokio::spawn(key_settings::follow(member.clone(), config.key_settings()));
     let end = tokio::select! {
         never = attend(member, &raft, &config.cluster) => match never {},
@@ -207,6 +219,7 @@ async fn serve(
             member.enter(MemberState::Stopping, reason);
             member.drain();
             drain(server, Instant::now() + FAILED_DRAIN).await;
+            member.audit().close(AUDIT_CLOSE).await;
             return Ended::now(exit, config);
         }
         End::Asked => "it was asked to stop".to_owned(),
@@ -246,6 +259,7 @@ async fn serve(
     if timeout_at(closed, close).await.is_err() {
         tracing::warn!("storage did not close in time; nothing is lost by that: the log has everything");
     }
+    member.audit().close(closed.saturating_duration_since(Instant::now()).max(AUDIT_CLOSE)).await;
     Ended { exit, by: closed, restart }
 }
 
@@ -273,6 +287,7 @@ async fn stop_early(member: &Member, why: Early, server: Server, config: &Config
     member.enter(MemberState::Stopping, reason);
     member.drain();
     drain(server, Instant::now() + config.stop.drain_timeout.0).await;
+    member.audit().close(AUDIT_CLOSE).await;
     Ended::now(exit, config)
 }
 

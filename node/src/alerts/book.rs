@@ -164,7 +164,7 @@ mod tests {
         let mut book = AlertBook::new(2);
         let Some(Transition::Raised(raised)) = book.raise(unreachable("no answer"), 10) else { panic!() };
         assert_eq!((raised.id.as_str(), raised.member_id), ("2/kms_unreachable/eu-central-1", 2));
-        assert_eq!((raised.raised_ms, raised.help_code.as_str(), raised.critical), (10, "CK0010", false));
+        assert_eq!((raised.raised_ms, raised.help_code.as_str(), raised.critical), (10, "CK0010", true));
         assert_eq!(book.raise(unreachable("no answer"), 20), None);
         // Other words, or another page, are worth showing, but the alert stays the same.
         let stated = NewAlert { help: HelpCode::NoCredentials, ..unreachable("no credentials") };

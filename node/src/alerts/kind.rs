@@ -38,7 +38,7 @@ kinds! {
     /// The revocation is confirmed: the member shuts down; subject: the Region.
     Revoked "revoked" true Revoked;
     /// KMS gives no answer that says anything of the key; subject: the Region.
-    KmsUnreachable "kms_unreachable" false KmsUnreachable;
+    KmsUnreachable "kms_unreachable" true KmsUnreachable;
     /// KMS asks to be asked less often; subject: the Region.
     KmsThrottled "kms_throttled" false Throttled;
     /// The key cannot be used as it is set up; subject: the Region.
@@ -86,5 +86,18 @@ mod tests {
         let names: BTreeSet<_> = AlertKind::ALL.iter().map(|kind| kind.name()).collect();
         assert_eq!(names.len(), AlertKind::ALL.len());
         assert!(names.iter().all(|name| name.bytes().all(|c| c.is_ascii_lowercase() || c == b'_')));
+    }
+
+    #[test]
+    fn the_page_lists_every_kind() {
+        let page = include_str!("../../../docs/alerts.md");
+        let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| `")).collect();
+        assert_eq!(rows.len(), AlertKind::ALL.len());
+        for (row, kind) in rows.iter().zip(AlertKind::ALL) {
+            let severity = if kind.is_critical() { "critical" } else { "warning" };
+            let code = kind.help();
+            let begin = format!("| `{}` | {severity} | [{code}](help/{code}.md) | ", kind.name());
+            assert!(row.starts_with(&begin), "{row} is not {begin}");
+        }
     }
 }

@@ -50,6 +50,11 @@ impl DataDir {
         self.path.join("raft")
     }
 
+    /// The directory of the audit log.
+    pub(crate) fn audit_dir(&self) -> PathBuf {
+        self.path.join("audit")
+    }
+
     /// The directory.
     pub(crate) fn path(&self) -> &Path {
         &self.path

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use coffer_keyring::audit::{AuditAction, AuditEvent};
 use coffer_proto::help::{HelpCode, find};
 use coffer_proto::internal::v1 as pb;
 use coffer_storage::{LogStore, raft::wire};
@@ -17,6 +18,7 @@ use crate::members::PeerChannels;
 use super::concerns::{Concern, Concerns};
 use super::{Condition, KmsStatus, Limits, MemberIdentity, MemberState, NotServing, Recall, Serving};
 use crate::alerts::Alerts;
+use crate::audit::Audit;
 use crate::key::KeyAccess;
 
 /// A member: shared by the boot, the services and the health loop.
@@ -35,7 +37,8 @@ pub struct Member {
     draining: CancellationToken,
     configured: OnceLock<BTreeMap<u64, String>>,
     peer_channels: PeerChannels,
-    alerts: Alerts,
+    alerts: Arc<Alerts>,
+    audit: Audit,
     key_work: KeyWork,
 }
 
@@ -44,8 +47,10 @@ impl Member {
     pub fn new(identity: MemberIdentity, limits: Limits, key: Arc<KeyAccess>) -> Arc<Self> {
         let reason = "it reads its configuration and opens its directory".to_owned();
         let (condition, _) = watch::channel(Condition { state: MemberState::Starting, reason });
+        let alerts = Arc::new(Alerts::new(identity.member_id.0));
         Arc::new(Self {
-            alerts: Alerts::new(identity.member_id.0),
+            audit: Audit::new(alerts.clone()),
+            alerts,
             identity,
             limits,
             started: Instant::now(),
@@ -206,6 +211,11 @@ impl Member {
         &self.alerts
     }
 
+    /// Where events of the keys are written.
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
     /// What a person should read.
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -228,9 +238,19 @@ impl Member {
     /// Goes to a state that has no data to answer from. Nothing follows Stopping.
     pub(crate) fn enter(&self, state: MemberState, reason: impl Into<String>) {
         debug_assert!(state != MemberState::Serving, "a member serves with something");
+        let before = self.state();
         let next = Condition { state, reason: reason.into() };
         if self.replace(next.clone()) {
             tracing::info!(state = %next.state, reason = %next.reason, "state");
+            match state {
+                MemberState::Sealed if before != state => {
+                    self.audit.record(AuditEvent::new(AuditAction::Sealed { reason: next.reason }));
+                }
+                MemberState::Stopping => {
+                    self.audit.record(AuditEvent::new(AuditAction::Stopped { reason: next.reason }));
+                }
+                _ => {}
+            }
         }
         if state == MemberState::Stopping {
             drop(self.serving.write().unwrap_or_else(PoisonError::into_inner).take());

@@ -8,11 +8,11 @@ use tonic::{Request, Response, Status};
 use super::{
     command::detached, deadline::Deadline, error::ServiceError, gate::Gate, request_metrics::observed,
 };
-use crate::alerts;
 use crate::key;
 use crate::key_settings;
 use crate::key_work::{self, KeyRequest};
 use crate::member::Member;
+use crate::{alerts, audit};
 
 /// Changes of the settings that wait for the one that is under way; each has every member ask KMS.
 const MAX_QUEUED_CHANGES: usize = 8;
@@ -24,6 +24,8 @@ pub struct KeyAdminService {
     changes: Gate,
     /// Choices of an operator for this member, one after the other.
     choices: tokio::sync::Mutex<()>,
+    /// Each reads a whole audit log: one at a time.
+    verifications: tokio::sync::Mutex<()>,
 }
 
 impl KeyAdminService {
@@ -33,6 +35,7 @@ impl KeyAdminService {
             member,
             changes: Gate::new("settings_changes", 1, MAX_QUEUED_CHANGES),
             choices: tokio::sync::Mutex::default(),
+            verifications: tokio::sync::Mutex::default(),
         }
     }
 
@@ -162,6 +165,7 @@ impl KeyAdmin for KeyAdminService {
         &self,
         _request: Request<v1::VerifyAuditRequest>,
     ) -> Result<Response<v1::VerifyAuditResponse>, Status> {
-        Err(Status::unimplemented("VerifyAudit"))
+        let _turn = self.verifications.lock().await;
+        observed("VerifyAudit", audit::verify(&self.member)).await
     }
 }

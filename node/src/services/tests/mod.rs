@@ -1,6 +1,7 @@
 //! Replica sets within one process: members with real storage in temporary directories, sealed under keys of a local KMS,
 //! that speak gRPC over loopback.
 
+mod alerts;
 mod cursors;
 mod key_work;
 mod leadership;
