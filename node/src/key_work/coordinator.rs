@@ -21,11 +21,11 @@ use super::observe::{ONLY, Observation, ObserveError, observe};
 use super::plan::{Decision, Work, decide, notices};
 use super::raise::{forget, raise};
 use super::report::kept;
-use crate::alerts;
 use crate::member::{Member, Serving};
 use crate::members::{PeerCall, PeerCallError};
 use crate::services::{ServiceError, hand_over};
 use crate::system_records::{Expect, PutError, put, remove};
+use crate::{alerts, audit};
 
 /// How often the leader looks while something is to be done, and while nothing is.
 const BUSY_PERIOD: Duration = Duration::from_secs(1);
@@ -106,6 +106,9 @@ async fn look_and_act(member: &Arc<Member>, serving: &Arc<Serving>) -> Duration 
     };
     raise(member, &observation.situation);
     keep_reports(&serving.raft, &observation).await;
+    if let Err(error) = audit::keep_heads(member, serving, &observation.reports).await {
+        tracing::debug!(%error, "the heads of audit logs are brought up to date later");
+    }
     keep_alerts(member, serving, &observation).await;
     let decision = decide(&observation.situation);
     member.key_work().show(notices(&observation.situation));

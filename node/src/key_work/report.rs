@@ -111,6 +111,7 @@ pub(super) fn of_keyring(member: &Member, keyring: &Keyring) -> MemberKeysRecord
     let key = member.key();
     let wrap = keyring.wrap_info();
     let masters = keyring.report().masters;
+    let audit = member.audit().head();
     MemberKeysRecord {
         format: FORMAT,
         member_id: member.identity().member_id.0,
@@ -126,6 +127,8 @@ pub(super) fn of_keyring(member: &Member, keyring: &Keyring) -> MemberKeysRecord
         encryption_round: keyring.encryption_round(),
         may_turn_encryption_off: may_turn_off(key.config()),
         denial_pending: key.denial_pending(),
+        audit_lines: audit.lines,
+        audit_head: audit.hash.to_vec().into(),
         ..MemberKeysRecord::default()
     }
 }
