@@ -92,7 +92,8 @@ impl Audit {
     /// Writes what waits, at most for `limit`, and wipes the key of the log here. Events that come later are lost.
     pub async fn close(&self, limit: Duration) {
         drop(lock(&self.inner.queue).take());
-        if let Some(writer) = lock(&self.inner.writer).take() {
+        let writer = lock(&self.inner.writer).take();
+        if let Some(writer) = writer {
             let written = tokio::task::spawn_blocking(move || writer.join());
             if timeout(limit, written).await.is_err() {
                 tracing::warn!("the audit log was not written in time");
