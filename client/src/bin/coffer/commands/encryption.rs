@@ -27,7 +27,7 @@ pub async fn run(cx: &mut Context, args: Encryption) -> Result<(), Failure> {
 async fn set(cx: &mut Context, enabled: bool, waits: bool) -> Result<(), Failure> {
     let round = cx.client.key_admin().set_encryption(enabled).await?;
     if waits {
-        wait(cx, &Goal { kind: "encryption", subject: String::new(), round }).await?;
+        wait(cx, &Goal { kind: "encryption", subject: None, round }).await?;
     }
     let word = if enabled { "sealed" } else { "in the clear" };
     let text = if waits {

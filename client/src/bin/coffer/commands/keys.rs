@@ -28,13 +28,14 @@ pub async fn run(cx: &mut Context, args: Keys) -> Result<(), Failure> {
         Some(KeysCommand::RotateMaster { member, wait: waits }) => {
             let round = cx.client.key_admin().rotate_master_key(member).await?;
             let whose = member.map_or("the members'".to_owned(), |id| format!("member {id}'s"));
-            let goal = Goal { kind: "master", subject: String::new(), round };
+            let subject = member.map_or_else(String::new, |id| format!("member {id}"));
+            let goal = Goal { kind: "master", subject: Some(subject), round };
             finish(cx, &format!("rotation of {whose} master key"), goal, waits).await
         }
         Some(KeysCommand::RotateDatabase { database, wait: waits }) => {
             let round = cx.client.key_admin().rotate_database_key(&database).await?;
             let what = format!("rotation of the key of database {database}");
-            finish(cx, &what, Goal { kind: "database", subject: database, round }, waits).await
+            finish(cx, &what, Goal { kind: "database", subject: Some(database), round }, waits).await
         }
         Some(KeysCommand::Progress) => progress(cx).await,
         Some(KeysCommand::Defer { days }) => {

@@ -86,6 +86,7 @@ pub fn task_lines(tasks: &[KeyTask]) -> String {
 fn title(task: &KeyTask) -> String {
     let subject = &task.subject;
     let what = match task.kind.as_str() {
+        "master" if !subject.is_empty() => format!("new master key of {subject}"),
         "master" => "new master keys".to_owned(),
         "cmk" => format!("master keys under {subject}"),
         "database" => format!("new key of database {subject}"),
