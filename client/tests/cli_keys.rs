@@ -114,7 +114,9 @@ fn what_is_wrong_in_itself_is_refused_before_anybody_is_asked() {
         (&["kms", "set-cmk", "alias/mine"], "an alias, which can be pointed at another key"),
         (&["kms", "trust", "--cmk", "alias/mine"], "CK0023"),
         (&["kms", "set-cmk", CMK, "--region", "EU"], "is not a Region"),
-        (&["kms", "set-role", "coffer", "--external-id", "acme"], "it is not the ARN of a role"),
+        (&["kms", "set-role", "coffer", "--external-id", "acme"], "is not the ARN of an IAM role"),
+        (&["kms", "policy", "--cmk", CMK, "--external-id", "acme"], "--role"),
+        (&["kms", "policy", "--cmk", CMK, "--source-ip", "db-1.example.com"], "is no IP address"),
         (&["kms", "set-role", ROLE], "--external-id"),
         (&["kms", "set-policy"], "nothing is named"),
         (&["kms", "set-policy", "--master-key-days", "91"], "91"),
@@ -550,6 +552,52 @@ async fn run_with_gone(member: &FakeMember) -> Output {
     tokio::task::spawn_blocking(move || run_with(&endpoints, &["audit", "verify", "--all"], ""))
         .await
         .unwrap()
+}
+
+#[test]
+fn policies_are_printed_before_there_is_a_replica_set() {
+    let role = "arn:aws:iam::444455556666:role/coffer";
+    let policy = ["kms", "policy", "--cmk", CMK, "--region", "eu-central-1,eu-west-1", "--role", role];
+    let more = ["--external-id", "acme", "--source-ip", "203.0.113.7"];
+    let arguments: Vec<&str> = policy.iter().chain(&more).copied().collect();
+    let shown = out(&run_with("127.0.0.1:1", &arguments, ""));
+    let titles: Vec<&str> = shown.lines().filter(|line| line.starts_with("# ")).collect();
+    assert_eq!(
+        titles,
+        [
+            "# IAM policy of arn:aws:iam::444455556666:role/coffer: it may use the key",
+            "# IAM policy of arn:aws:iam::444455556666:root: it may assume the role",
+            "# trust policy of arn:aws:iam::444455556666:role/coffer: who may assume it",
+            "# statement for the policy of the key",
+        ]
+    );
+    let arguments: Vec<&str> = arguments.into_iter().chain(["--output", "json"]).collect();
+    let result = json(&run_with("127.0.0.1:1", &arguments, ""));
+    let condition = &result["trust"]["Statement"][0]["Condition"];
+    assert_eq!(condition["StringEquals"]["sts:ExternalId"], value!(["acme"]));
+    assert_eq!(condition["IpAddress"]["aws:SourceIp"], value!(["203.0.113.7/32"]));
+    assert_eq!(
+        result["key_use"]["Statement"][0]["Resource"],
+        value!([CMK, CMK.replace("eu-central-1", "eu-west-1")])
+    );
+    assert_eq!(result["key_statement"]["Principal"]["AWS"], role);
+}
+
+#[tokio::test]
+async fn policies_are_made_of_the_settings_and_the_members_addresses() {
+    let (leader, follower) = pair().await;
+    leader.set_keys(|keys| {
+        let set = KmsSettings { role_arn: ROLE.into(), external_id: "set-7".into(), ..settings() };
+        keys.show.settings = Some(set);
+    });
+    let policy = ["kms", "policy", "--account", "444455556666", "--source-ip", "--output", "json"];
+    let result = json(&run_on(&[&leader, &follower], &policy).await);
+    let statement = &result["trust"]["Statement"][0];
+    assert_eq!(statement["Condition"]["StringEquals"]["sts:ExternalId"], value!(["set-7"]));
+    assert_eq!(statement["Principal"]["AWS"], "arn:aws:iam::444455556666:root");
+    assert_eq!(statement["Condition"]["IpAddress"]["aws:SourceIp"], value!(["127.0.0.1/32"]));
+    assert_eq!(result["key_statement"], Value::Null);
+    assert!(result["notes"].to_string().contains("private address"), "{}", result["notes"]);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! `coffer kms`.
 
 use clap::{Args as ClapArgs, Subcommand};
-use coffer_keyring::kms::{KeyArn, Region};
+use coffer_keyring::kms::{IamArn, KeyArn, Region};
 
 use super::members::Members;
+use super::policy::Policy;
 use crate::help::pointer;
 use crate::window::Window;
 
@@ -60,7 +61,7 @@ pub enum Kms {
     SetRole {
         /// The role's ARN.
         #[arg(value_name = "ROLE_ARN", value_parser = role)]
-        role: String,
+        role: IamArn,
         /// What the role's trust policy demands to be told.
         #[arg(long, value_name = "ID", value_parser = external_id)]
         external_id: String,
@@ -68,6 +69,10 @@ pub enum Kms {
         #[command(flatten)]
         change: Change,
     },
+    /// Print the policies that AWS has to be given, so that members may use the key and nothing else.
+    ///
+    /// With --cmk, no member is asked: policies can be made before there is a replica set.
+    Policy(Policy),
     /// Change when keys are rotated and what is alerted of; what is not named stays.
     SetPolicy(SetPolicy),
 }
@@ -133,13 +138,12 @@ pub struct SetPolicy {
 }
 
 /// The full ARN of a key; what else people write is refused here, before anybody is asked.
-fn cmk(text: &str) -> Result<KeyArn, String> {
+pub(super) fn cmk(text: &str) -> Result<KeyArn, String> {
     KeyArn::parse(text).map_err(|error| {
         let why = if text.starts_with("alias/") {
             format!(
                 "`{text}` is an alias, which can be pointed at another key; give the full ARN of the key itself, like \
-                 arn:aws:kms:eu-central-1:111122223333:key/{text_id}",
-                text_id = "mrk-0123456789abcdef0123456789abcdef"
+                 arn:aws:kms:eu-central-1:111122223333:key/mrk-0123456789abcdef0123456789abcdef"
             )
         } else if !text.contains(':') && !text.is_empty() {
             format!(
@@ -153,26 +157,13 @@ fn cmk(text: &str) -> Result<KeyArn, String> {
     })
 }
 
-/// The ARN of a role: `arn:PARTITION:iam::ACCOUNT:role/PATH`.
-fn role(text: &str) -> Result<String, String> {
-    let parts: Vec<&str> = text.splitn(6, ':').collect();
-    let fits = match parts[..] {
-        ["arn", partition, "iam", "", account, resource] => {
-            partition.starts_with("aws")
-                && account.len() == 12
-                && account.bytes().all(|c| c.is_ascii_digit())
-                && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty())
-        }
-        _ => false,
-    };
-    if fits {
-        return Ok(text.to_owned());
-    }
-    Err("it is not the ARN of a role; give it in full, like arn:aws:iam::111122223333:role/coffer".into())
+/// The full ARN of a role.
+pub(super) fn role(text: &str) -> Result<IamArn, String> {
+    IamArn::parse_role(text).map_err(|error| error.to_string())
 }
 
 /// An ExternalId as STS takes it: 2 to 1,224 characters (API reference of AssumeRole).
-fn external_id(text: &str) -> Result<String, String> {
+pub(super) fn external_id(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c);
     if (2..=1224).contains(&text.len()) && text.chars().all(plain) {
         return Ok(text.to_owned());

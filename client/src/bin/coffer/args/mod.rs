@@ -4,6 +4,7 @@ mod dev_kms;
 mod keys;
 mod kms;
 mod members;
+mod policy;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub use self::dev_kms::{DevKms, DevKmsCommand};
 pub use self::keys::{Alerts, AlertsCommand, Audit, Encryption, Keys, KeysCommand};
 pub use self::kms::{Change, Kms, SetPolicy, SetRegion};
 pub use self::members::Members;
+pub use self::policy::Policy;
 use crate::namespace::Namespace;
 use crate::output::Format;
 

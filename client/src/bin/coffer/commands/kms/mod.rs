@@ -3,15 +3,17 @@
 mod change;
 mod findings;
 mod overrides;
+mod policy;
 mod region;
 mod settings;
 mod show;
+
+use coffer_client::keys::{Change, KmsChangeRequest, SetCmk, SetRole};
 
 use self::change::{Changed, change};
 use super::Context;
 use crate::args::Kms;
 use crate::failure::Failure;
-use coffer_client::keys::{Change, KmsChangeRequest, SetCmk, SetRole};
 
 /// Runs it.
 pub async fn run(cx: &mut Context, args: Kms) -> Result<(), Failure> {
@@ -29,9 +31,10 @@ pub async fn run(cx: &mut Context, args: Kms) -> Result<(), Failure> {
         }
         Kms::SetRegion(args) => region::run(cx, args).await,
         Kms::ClearOverride(members) => overrides::clear(cx, members).await,
+        Kms::Policy(args) => policy::run(cx, args).await,
         Kms::Trust { arn, members } => overrides::trust(cx, &arn, members).await,
         Kms::SetRole { role, external_id, change: how } => {
-            let what = Change::SetRole(SetRole { role_arn: role, external_id });
+            let what = Change::SetRole(SetRole { role_arn: role.to_string(), external_id });
             change(cx, change::request(what, &how, None), Changed::Other).await
         }
         Kms::SetPolicy(args) => settings::set_policy(cx, args).await,
