@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::alerts::AlertKind;
 use crate::attend::attend;
-use crate::boot::{self, BootError, DataDir, IdentityFile, Ports, Running};
+use crate::boot::{self, BootError, DataDir, IdentityFile, Opened, Ports, Running};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::help::hint;
@@ -134,7 +134,7 @@ async fn start(config: &Config, stop: &mut Stop) -> Result<Ended, BootError> {
         opened = boot::open_keyring(&member, config, known) => opened,
         () = stopped(stop) => return Ok(stop_early(&member, Early::Asked, server, config).await),
     };
-    let (keyring, key) = match opened {
+    let Opened { keyring, unsealing, ordered } = match opened {
         Ok(opened) => opened,
         Err(error) => return Ok(stop_early(&member, Early::Failed(error), server, config).await),
     };
@@ -143,10 +143,10 @@ async fn start(config: &Config, stop: &mut Stop) -> Result<Ended, BootError> {
         let text = "the system did not let the keys be locked into memory: they may reach the swap space";
         member.alerts().raise(AlertKind::MemoryNotLocked, "", text);
     }
-    let mut watched = pin!(watched(&member, key, config));
+    let mut watched = pin!(watched(&member, unsealing, config));
     // Steps 10 to 17.
     let booted = tokio::select! {
-        booted = boot::bring_up(&member, config, &data_dir, &file, known, keyring) => booted,
+        booted = boot::bring_up(&member, config, &data_dir, &file, known, keyring, ordered) => booted,
         reason = &mut watched => {
             return Ok(stop_early(&member, Early::Revoked(reason), server, config).await);
         }
@@ -161,7 +161,10 @@ async fn start(config: &Config, stop: &mut Stop) -> Result<Ended, BootError> {
 /// Ends when access to the customer's key was revoked, with the reason.
 async fn watched(member: &Arc<Member>, unsealed: Option<Unsealing>, config: &Config) -> String {
     match unsealed {
-        Some(unsealed) => key::watch(member.clone(), unsealed, config.health.policy()).await,
+        Some(unsealed) => tokio::select! {
+            reason = key::watch(member.clone(), unsealed, config.health.policy()) => reason,
+            () = member.key_work().is_off() => std::future::pending().await,
+        },
         None => std::future::pending().await,
     }
 }

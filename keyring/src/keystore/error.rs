@@ -136,8 +136,9 @@ pub enum KeystoreError {
     },
     /// Encryption is off in the file and on in the configuration.
     #[error(
-        "the keystore {} was made with encryption off: set [encryption] enabled = false, \
-         or let this member rejoin with an empty data directory", path.display()
+        "the keystore {} was made with encryption off, and this member's configuration wants it on: set [encryption] \
+         allow_off = true to take it as it is (`coffer encryption enable` then seals it), or let this member rejoin with an \
+         empty data directory", path.display()
     )]
     EncryptionIsOff {
         /// The file.

@@ -9,6 +9,7 @@
 //! | 6 | identity checked | [`IdentityFile`] |
 //! | 7 | calls answered: status, health, the peers' question | `server` |
 //! | 8, 9 | keystore read and vouched for, the customer's key proven, master key unwrapped or made | [`Unseal`] |
+//! | | encryption turned on or off for all data, where that was ordered | `form` |
 //! | 10 | the key watched from here on; identity written, once | [`IdentityFile`] |
 //! | 11 | log opened: from here on peers are answered | `LogStore` |
 //! | 12 | peers asked what they remember of this member | [`Peers`] |
@@ -24,6 +25,7 @@
 
 mod data_dir;
 mod error;
+mod form;
 mod identity_file;
 mod peers;
 mod ports;
@@ -34,7 +36,8 @@ mod vouch;
 
 use std::sync::Arc;
 
-use coffer_keyring::Keyring;
+use coffer_keyring::keystore::is_encrypted;
+use coffer_keyring::{Keyring, KeystoreError};
 use coffer_storage::raft::Raft;
 use coffer_storage::{Checkpointer, CheckpointerHandle, Engine, LogStore, StorageOptions};
 
@@ -46,7 +49,9 @@ pub use recall_rule::WentBack;
 
 use crate::config::{Config, Provider};
 use crate::key::Unsealing;
+use crate::key_work::may_turn_off;
 use crate::member::{Concern, Member, MemberState, has_cluster};
+use form::Ordered;
 use peers::Peers;
 use unseal::{Unseal, Unsealed, adopt_cached};
 
@@ -67,8 +72,14 @@ pub(crate) async fn bring_up(
     identity: &IdentityFile,
     known: bool,
     keyring: Keyring,
+    ordered: Option<Ordered>,
 ) -> Result<Running, BootError> {
     let ids = member.identity();
+    let options = storage_options(config, data_dir);
+    let keyring = match ordered {
+        Some(ordered) => form::carry_out(member, &config.health.policy(), &options, keyring, ordered).await?,
+        None => keyring,
+    };
     // Step 10: only now, so that a directory is nobody's until a key for it was proven.
     if !known {
         identity.write(&ids.cluster_id, ids.member_id)?;
@@ -77,7 +88,6 @@ pub(crate) async fn bring_up(
     // Step 11.
     // Every start opens the log before it is counted, so a member that was counted has one. Opened without its files, the
     // log would be a new one, which forgot every vote.
-    let options = storage_options(config, data_dir);
     let log_dir = options.raft_dir(keyring.raft_generation());
     // RocksDB makes a new one where `CURRENT` is missing.
     if keyring.incarnation().0 > 0 && !log_dir.join("CURRENT").exists() {
@@ -150,26 +160,65 @@ fn is_first(config: &Config) -> bool {
     config.cluster.members.iter().map(|member| member.id).min() == Some(config.cluster.member_id)
 }
 
-/// Steps 8 and 9. Runs until the customer's key is given, however long the member is sealed. What is to be watched from then
-/// on comes with the keys; nothing with encryption off.
+/// The keys of a member, after steps 8 and 9.
+pub(crate) struct Opened {
+    pub(crate) keyring: Keyring,
+    /// Where and when the customer's key was asked: from then on it is watched. `None` with encryption off.
+    pub(crate) unsealing: Option<Unsealing>,
+    /// A change of form that this start carries out.
+    pub(crate) ordered: Option<Ordered>,
+}
+
+/// Steps 8 and 9. Runs until the customer's key is given, however long the member is sealed.
+///
+/// What form a member's data have is told by its keystore; the configuration decides at the first start, and whether a
+/// keystore in the clear is accepted: whoever can write the disk could put one there.
 pub(crate) async fn open_keyring(
     member: &Arc<Member>,
     config: &Config,
     known: bool,
-) -> Result<(Keyring, Option<Unsealing>), BootError> {
-    if !config.encryption.enabled {
-        return Ok((open_plain(member, config, known).await?, None));
-    }
-    if config.encryption.provider == Provider::Local {
-        member.warn(LOCAL);
-    }
-    let unseal = Unseal {
-        member: member.clone(),
-        policy: config.health.policy(),
-        keystore: config.storage.keystore(),
+) -> Result<Opened, BootError> {
+    let path = config.storage.keystore();
+    let stored = {
+        let path = path.clone();
+        blocking(move || is_encrypted(&path)).await??
     };
-    let Unsealed { keyring, unsealing } = unseal.until_unsealed(known).await?;
-    Ok((keyring, Some(unsealing)))
+    if stored == Some(false) && !may_turn_off(&config.encryption) {
+        return Err(KeystoreError::EncryptionIsOff { path }.into());
+    }
+    let policy = config.health.policy();
+    let (keyring, unsealing) = if stored.unwrap_or(config.encryption.enabled) {
+        if config.encryption.provider == Provider::Local {
+            member.warn(LOCAL);
+        }
+        let unseal = Unseal { member: member.clone(), policy, keystore: path };
+        let Unsealed { keyring, unsealing } = unseal.until_unsealed(known).await?;
+        (keyring, Some(unsealing))
+    } else {
+        (open_plain(member, config, known).await?, None)
+    };
+    show_form(member, &keyring);
+    Ok(match form::prepare(member, &policy, &keyring).await? {
+        Some((ordered, sealing)) => {
+            Opened { keyring, unsealing: unsealing.or(sealing), ordered: Some(ordered) }
+        }
+        None => Opened { keyring, unsealing, ordered: None },
+    })
+}
+
+/// Has the status say which form the data have.
+fn show_form(member: &Member, keyring: &Keyring) {
+    let provider = member.key().config().provider.name();
+    let wrap = keyring.wrap_info();
+    member.set_kms_status(|status| {
+        status.enabled = wrap.is_some();
+        status.provider = if wrap.is_some() { provider } else { "none" };
+        status.cmk_arn = wrap.as_ref().map(|wrap| wrap.cmk.to_string()).unwrap_or_default();
+        if wrap.is_none() {
+            status.region.clear();
+            status.home_region.clear();
+        }
+    });
 }
 
 async fn open_plain(member: &Arc<Member>, config: &Config, known: bool) -> Result<Keyring, BootError> {

@@ -61,7 +61,7 @@ impl Vouch<'_> {
     }
 
     /// The keys that a majority of the known members names, this member's own keystore counted for whichever it is.
-    async fn named_by_peers(&self) -> Vec<KeyArn> {
+    pub(super) async fn named_by_peers(&self) -> Vec<KeyArn> {
         let peers: Vec<u64> = self.member.peers().into_keys().collect();
         let answers = join_all(peers.iter().map(|peer| async move {
             let answer = match PeerCall::new(self.member, *peer, LIMIT) {

@@ -15,6 +15,8 @@ pub(crate) struct KeyWork {
     /// What a person should know, as this member knew it last while it led.
     notices: RwLock<Vec<String>>,
     restart: watch::Sender<bool>,
+    /// Whether this process has turned encryption off: from then on the customer's key is nothing to it.
+    off: watch::Sender<bool>,
     /// The keys of a member that rebuilds its data before it serves.
     rebuilds: RwLock<Option<Keyring>>,
 }
@@ -26,6 +28,7 @@ impl Default for KeyWork {
             memory: Mutex::default(),
             notices: RwLock::default(),
             restart: watch::channel(false).0,
+            off: watch::channel(false).0,
             rebuilds: RwLock::default(),
         }
     }
@@ -37,6 +40,18 @@ impl KeyWork {
         let mut asked = self.restart.subscribe();
         // The sender lives as long as this future.
         let _ = asked.wait_for(|asked| *asked).await;
+    }
+
+    /// This process has turned encryption off.
+    pub(crate) fn turned_off(&self) {
+        self.off.send_replace(true);
+    }
+
+    /// Ends when this process has turned encryption off.
+    pub(crate) async fn is_off(&self) {
+        let mut off = self.off.subscribe();
+        // The sender lives as long as this future.
+        let _ = off.wait_for(|off| *off).await;
     }
 
     /// What a person should know of the work; empty on a member that does not lead.

@@ -151,6 +151,7 @@ async fn master(
         round = work.round,
         "the master key is rotated"
     );
+    member.key().rewrapped(rotation.wrap);
     raft_key(serving).await;
     Ok(Ending::Done)
 }
@@ -160,6 +161,11 @@ async fn rewrap(member: &Member, serving: &Serving) -> Result<Ending, Refusal> {
         Refusal::new(HelpCode::KeyWorkRefused, "no Region of the customer's key is known here")
     })?;
     serving.keyring.rewrap_master(member.key().kms().as_ref(), &region).await?;
+    if let Some(wrap) = serving.keyring.wrap_info() {
+        member.key().rewrapped(wrap);
+    }
+    // Until the next look at the key says otherwise.
+    member.set_kms_status(|status| status.stale_wrap = Some(false));
     tracing::info!(%region, "the master key is wrapped under the present material of the customer's key");
     Ok(Ending::Done)
 }

@@ -30,6 +30,6 @@ mod worker;
 pub(crate) use coordinator::coordinate;
 pub(crate) use desk::KeyWork;
 pub(crate) use do_work::do_key_work;
-pub(crate) use report::report_keys;
+pub(crate) use report::{may_turn_off, report_keys};
 pub(crate) use requests::{KeyRequest, defer, key_work, request};
 pub(crate) use targets::{KeyTargets, TargetsError};

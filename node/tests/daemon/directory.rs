@@ -83,11 +83,13 @@ fn a_keystore_under_another_key_is_not_unwrapped() {
 
 #[test]
 fn encryption_is_not_switched_by_the_configuration_alone() {
+    // What is sealed stays sealed.
     let mut member = stopped();
     member.set("encryption.enabled", "false");
-    let (status, log) = member.refused();
-    assert_eq!(status, 76, "{log}");
-    assert!(log.contains("enabled = true"), "{log}");
+    let mut running = member.start_serving();
+    assert!(running.http("/metrics").contains("coffer_encryption_enabled 1"));
+    running.terminate();
+    assert_eq!(running.exit(), 0);
     let mut plain = Member::new();
     plain.set("encryption.enabled", "false");
     let mut running = plain.start_serving();
@@ -98,7 +100,13 @@ fn encryption_is_not_switched_by_the_configuration_alone() {
     plain.set("encryption.enabled", "true");
     let (status, log) = plain.refused();
     assert_eq!(status, 76, "{log}");
-    assert!(log.contains("enabled = false"), "{log}");
+    assert!(log.contains("allow_off = true"), "{log}");
+    // And what is in the clear stays so, where that is allowed.
+    plain.set("encryption.allow_off", "true");
+    let mut running = plain.start_serving();
+    assert!(running.http("/metrics").contains("coffer_encryption_enabled 0"));
+    running.terminate();
+    assert_eq!(running.exit(), 0);
 }
 
 #[test]
