@@ -23,6 +23,10 @@ const TRIES: u32 = 20;
 /// How long one write of the record may take.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 
+/// How often, and how far apart, the first settings of a replica set are looked for.
+const SETTINGS_LOOKS: u32 = 50;
+const SETTINGS_PAUSE: Duration = Duration::from_millis(100);
+
 /// A deferral is at most this long; the settings' limit is shorter.
 const MAX_DEFERRAL_DAYS: u32 = 3650;
 
@@ -154,11 +158,14 @@ fn member_keys(id: u64, report: Option<&MemberKeysRecord>, reachable: bool) -> v
 }
 
 async fn look(member: &Arc<Member>, serving: &Arc<Serving>) -> Result<Situation, ServiceError> {
-    match observe(member, serving).await {
-        Ok(Some(observation)) => Ok(observation.situation),
-        Ok(None) => Err(refuse("the replica set has no key settings yet: try again in a moment")),
-        Err(error) => Err(error.into()),
+    // A replica set that was just started gets its first settings in a moment.
+    for _ in 0..SETTINGS_LOOKS {
+        if let Some(observation) = observe(member, serving).await? {
+            return Ok(observation.situation);
+        }
+        tokio::time::sleep(SETTINGS_PAUSE).await;
     }
+    Err(refuse("the replica set has no key settings yet: try again in a moment"))
 }
 
 /// Changes the targets, again as often as somebody else was quicker.
