@@ -326,6 +326,13 @@ fn a_dev_kms_lives() {
     assert!(out(&kms(&["list"])).contains("eu-west-1 (out)"));
     out(&kms(&["restore", "eu-west-1"]));
     assert!(out(&kms(&["list"])).contains("eu-west-1 (answers)"));
+    out(&kms(&["fail", "eu-west-1", "slow", "--millis", "250"]));
+    assert!(out(&kms(&["list"])).contains("eu-west-1 (answers after 250 ms)"));
+    out(&kms(&["fail", "eu-west-1", "black-hole"]));
+    assert!(out(&kms(&["list"])).contains("eu-west-1 (never answers)"));
+    out(&kms(&["restore", "eu-west-1"]));
+    assert!(out(&kms(&["list"])).contains("eu-west-1 (answers)"));
+    failed(&kms(&["fail", "eu-west-1", "odd"]), 2, "possible values");
     failed(&kms(&["disable", &home.replace("eu-central-1", "ap-south-1")]), 1, "there is no key");
 }
 

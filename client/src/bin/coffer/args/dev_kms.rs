@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Subcommand};
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use coffer_keyring::kms::{KeyArn, Region};
 
 /// `coffer dev-kms`.
@@ -69,11 +69,39 @@ pub enum DevKmsCommand {
         /// The Region.
         region: Region,
     },
-    /// End the outage of a Region.
+    /// Let a Region fail in another way: throttled, error, denied, black-hole, outage, or slow with its milliseconds.
+    Fail {
+        /// The Region.
+        region: Region,
+        /// How.
+        #[arg(value_enum)]
+        how: RegionFault,
+        /// With `slow`: how long each answer takes.
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+        millis: u64,
+    },
+    /// Let a Region answer again.
     Restore {
         /// The Region.
         region: Region,
     },
-    /// List the keys and the Regions that are out.
+    /// List the keys, and how their Regions answer.
     List,
+}
+
+/// How a Region fails.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum RegionFault {
+    /// Its connections are refused.
+    Outage,
+    /// It takes calls and never answers.
+    BlackHole,
+    /// It says that there are too many calls.
+    Throttled,
+    /// It fails by itself (500).
+    Error,
+    /// It denies access, as a policy does.
+    Denied,
+    /// It answers late.
+    Slow,
 }

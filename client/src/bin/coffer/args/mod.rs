@@ -13,7 +13,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use coffer_client::ReadConcern;
 
-pub use self::dev_kms::{DevKms, DevKmsCommand};
+pub use self::dev_kms::{DevKms, DevKmsCommand, RegionFault};
 pub use self::keys::{Alerts, AlertsCommand, Audit, Encryption, Keys, KeysCommand};
 pub use self::kms::{Change, Kms, SetPolicy, SetRegion};
 pub use self::members::Members;

@@ -1,9 +1,9 @@
 //! `coffer dev-kms`: the administrator of the directory that plays KMS.
 
-use coffer_keyring::kms::local::{LocalKeyInfo, LocalKmsAdmin};
+use coffer_keyring::kms::local::{LocalFault, LocalKeyInfo, LocalKmsAdmin};
 use serde_json::json;
 
-use crate::args::{DevKms, DevKmsCommand};
+use crate::args::{DevKms, DevKmsCommand, RegionFault};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::table::table;
@@ -69,6 +69,12 @@ pub fn run(args: DevKms, output: &mut Output) -> Result<(), Failure> {
             admin.outage(&region)?;
             output.print(format!("{region} is out"), &json!({ "region": region, "out": true }))?;
         }
+        DevKmsCommand::Fail { region, how, millis } => {
+            let fault = fault(how, millis);
+            admin.set_fault(&region, Some(fault))?;
+            let said = format!("{region}: {}", how_it_fails(fault));
+            output.print(said, &json!({ "region": region, "fault": fault }))?;
+        }
         DevKmsCommand::Restore { region } => {
             admin.restore(&region)?;
             output.print(format!("{region} answers again"), &json!({ "region": region, "out": false }))?;
@@ -109,5 +115,28 @@ fn kind(key: &LocalKeyInfo) -> &'static str {
 }
 
 fn region(key: &LocalKeyInfo) -> String {
-    format!("{} ({})", key.arn.region(), if key.region_out { "out" } else { "answers" })
+    let how = key.region_fault.map_or_else(|| "answers".to_owned(), how_it_fails);
+    format!("{} ({how})", key.arn.region())
+}
+
+fn fault(how: RegionFault, millis: u64) -> LocalFault {
+    match how {
+        RegionFault::Outage => LocalFault::Outage,
+        RegionFault::BlackHole => LocalFault::BlackHole,
+        RegionFault::Throttled => LocalFault::Throttled,
+        RegionFault::Error => LocalFault::Error,
+        RegionFault::Denied => LocalFault::Denied,
+        RegionFault::Slow => LocalFault::Slow(millis),
+    }
+}
+
+fn how_it_fails(fault: LocalFault) -> String {
+    match fault {
+        LocalFault::Outage => "out".to_owned(),
+        LocalFault::BlackHole => "never answers".to_owned(),
+        LocalFault::Throttled => "throttles".to_owned(),
+        LocalFault::Error => "fails".to_owned(),
+        LocalFault::Denied => "denies".to_owned(),
+        LocalFault::Slow(millis) => format!("answers after {millis} ms"),
+    }
 }
