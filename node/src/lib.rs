@@ -14,6 +14,7 @@ pub mod args;
 mod attend;
 pub mod audit;
 mod boot;
+mod compare;
 pub mod config;
 pub mod exit;
 mod fail_stop;

@@ -25,7 +25,7 @@ use crate::key::{self, KeyAccess, Unsealing};
 use crate::member::{Limits, Member, MemberIdentity, MemberState};
 use crate::services::{HandOverError, hand_over};
 use crate::signals::Signals;
-use crate::{audit, key_settings, key_work, metrics, server};
+use crate::{audit, compare, key_settings, key_work, metrics, server};
 
 type Server = JoinHandle<Result<(), tonic::transport::Error>>;
 
@@ -197,6 +197,7 @@ async fn serve(
     let end = tokio::select! {
         never = attend(member, &raft, &config.cluster) => match never {},
         never = key_work::coordinate(member) => match never {},
+        never = compare::compare(member, config.storage.compare_interval.0) => match never {},
         () = stopped(stop) => End::Asked,
         () = member.key_work().restart_asked() => End::Restart,
         reason = watched => End::Revoked(reason),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Problems, Size};
+use super::{Problems, Size, Span};
 
 /// Where the data is, and what it may take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct StorageSection {
     pub max_replay_size: Size,
     /// Threads for flushes and compactions.
     pub background_threads: usize,
+    /// How often the leader has all members hash a database, one after the other, and compares; 0s: never.
+    pub compare_interval: Span,
 }
 
 impl Default for StorageSection {
@@ -33,6 +35,7 @@ impl Default for StorageSection {
             max_log_size: Size::mib(1024),
             max_replay_size: Size::mib(128),
             background_threads: 2,
+            compare_interval: Span::secs(3600),
         }
     }
 }
