@@ -1,8 +1,7 @@
 //! Which help page explains a failure: one exhaustive match for each enum of errors that an operator meets.
 
-use coffer_keyring::kms::KeyArnError;
-use coffer_keyring::{FileError, KeystoreError, UnsealError};
-use coffer_proto::help::{HelpCode, find};
+use coffer_keyring::{FileError, KeystoreError};
+use coffer_proto::help::HelpCode;
 use coffer_storage::StorageError;
 use coffer_storage::sealed_fs::SealedFsError;
 
@@ -38,25 +37,6 @@ fn of_file(error: &FileError) -> HelpCode {
         FileError::TooLarge { .. } | FileError::Damaged { .. } | FileError::Exists { .. } => {
             HelpCode::KeystoreUnusable
         }
-    }
-}
-
-/// The page of why a keystore does not open.
-pub(crate) fn of_unseal(error: &UnsealError) -> Option<HelpCode> {
-    match error {
-        UnsealError::Kms(error) => find(error.help_code()),
-        UnsealError::Keystore(error) => of_keystore(error),
-        UnsealError::Region(error) => Some(of_arn(error)),
-        UnsealError::NotProven(_) => Some(HelpCode::WrapRefused),
-        UnsealError::NotVouched => Some(HelpCode::KeystoreUnderOtherKey),
-    }
-}
-
-/// The page of a name of a key that is none, or not one there.
-pub(crate) fn of_arn(error: &KeyArnError) -> HelpCode {
-    match error {
-        KeyArnError::Malformed { .. } => HelpCode::NotAnArn,
-        KeyArnError::SingleRegion { .. } => HelpCode::SingleRegionKey,
     }
 }
 
@@ -99,7 +79,8 @@ pub(crate) fn hint(code: Option<HelpCode>) -> String {
 mod tests {
     use std::path::PathBuf;
 
-    use coffer_keyring::kms::{KmsError, help_codes as codes};
+    use coffer_keyring::kms::help_codes as codes;
+    use coffer_proto::help::find;
 
     use super::*;
 
@@ -133,8 +114,6 @@ mod tests {
     #[test]
     fn failures_lead_to_the_page_of_what_is_wrong() {
         let path = PathBuf::from("keystore.json");
-        let denied = UnsealError::Kms(KmsError::from_code("DisabledException", ""));
-        assert_eq!(of_unseal(&denied), Some(HelpCode::KeyDisabled));
         let damaged = KeystoreError::File(FileError::Damaged { path: path.clone(), detail: "d".to_owned() });
         assert_eq!(of_storage(&StorageError::Keystore(damaged)), Some(HelpCode::KeystoreUnusable));
         let io = FileError::Io { what: "read", path, source: std::io::Error::other("x") };

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coffer_keyring::Keyring;
+use coffer_keyring::audit::{AuditAction, AuditEvent};
 use openraft::async_runtime::watch::WatchReceiver;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -137,6 +138,9 @@ async fn adopt(member: &Member, keyring: &Keyring, stored: Stored) -> Result<(),
     if before.version < record.version {
         let changed = difference(&before, &record);
         tracing::info!(version = record.version, %changed, "the settings of the customer's key");
+        let detail = changed.to_string();
+        let action = AuditAction::SettingsChanged { version: record.version, detail };
+        member.audit().record(AuditEvent::new(action).by("replica set"));
     }
     if let Err(error) = member.key().adopt(record.clone()) {
         tracing::error!(%error, "the settings are in force, and the customer's key is still asked as before");

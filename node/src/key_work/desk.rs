@@ -1,8 +1,10 @@
 //! What a member has for key work: its worker, what it remembers as leader, and whether it is to restart.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use coffer_keyring::Keyring;
+use coffer_proto::internal::v1::ShredState;
 use tokio::sync::watch;
 
 use super::memory::Memory;
@@ -19,6 +21,8 @@ pub(crate) struct KeyWork {
     off: watch::Sender<bool>,
     /// The keys of a member that rebuilds its data before it serves.
     rebuilds: RwLock<Option<Keyring>>,
+    /// Dropped databases that were not shredded at the last look.
+    unshredded: Mutex<BTreeSet<u64>>,
 }
 
 impl Default for KeyWork {
@@ -30,6 +34,7 @@ impl Default for KeyWork {
             restart: watch::channel(false).0,
             off: watch::channel(false).0,
             rebuilds: RwLock::default(),
+            unshredded: Mutex::default(),
         }
     }
 }
@@ -74,6 +79,15 @@ impl KeyWork {
         self.rebuilds.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Of the dropped databases those that were not shredded at the last look and are now, with the index of the drop.
+    pub(super) fn newly_shredded(&self, states: &[ShredState]) -> Vec<(u64, u64)> {
+        let mut unshredded = self.unshredded.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::take(&mut *unshredded);
+        unshredded.extend(states.iter().filter(|state| !state.shredded).map(|state| state.database_id));
+        let newly = states.iter().filter(|state| state.shredded && before.contains(&state.database_id));
+        newly.map(|state| (state.database_id, state.log_index)).collect()
+    }
+
     pub(super) fn ask_restart(&self) {
         self.restart.send_replace(true);
     }
@@ -84,5 +98,26 @@ impl KeyWork {
 
     pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(database_id: u64, shredded: bool) -> ShredState {
+        ShredState { database_id, log_index: 10 * database_id, shredded }
+    }
+
+    #[test]
+    fn a_database_is_newly_shredded_once() {
+        let work = KeyWork::default();
+        assert_eq!(
+            work.newly_shredded(&[state(1, true), state(2, false)]),
+            [],
+            "1 was so before anybody looked"
+        );
+        assert_eq!(work.newly_shredded(&[state(1, true), state(2, true)]), [(2, 20)]);
+        assert_eq!(work.newly_shredded(&[state(1, true), state(2, true)]), []);
     }
 }

@@ -1,5 +1,6 @@
 //! What a member says of its keys.
 
+use coffer_keyring::audit::{AuditAction, AuditEvent};
 use coffer_keyring::{DatabaseId, KeyOwner, Keyring};
 use coffer_proto::internal::v1::{DatabaseKeyState, MemberKeysRecord, ReportKeysRequest, ShredState};
 use coffer_storage::Engine;
@@ -44,6 +45,7 @@ pub(super) async fn report(
     let read = tokio::task::spawn_blocking(move || (databases(&engine, &asked), dropped(&engine))).await;
     match read {
         Ok(((databases, pinned), dropped)) => {
+            note_shredded(member, &dropped);
             (keys.databases, keys.dropped) = (databases, dropped);
             delayed(member, &pinned);
         }
@@ -94,6 +96,14 @@ fn dropped(engine: &Engine) -> Vec<ShredState> {
     states.sort_by_key(|state| (state.shredded, std::cmp::Reverse(state.log_index)));
     states.truncate(MAX_DROPPED);
     states
+}
+
+/// Writes into the audit log what became unreadable since the last look.
+fn note_shredded(member: &Member, states: &[ShredState]) {
+    for (database, log_index) in member.key_work().newly_shredded(states) {
+        let action = AuditAction::DatabaseShredded { database: DatabaseId(database), log_index };
+        member.audit().record(AuditEvent::new(action));
+    }
 }
 
 fn delayed(member: &Member, pinned: &[u64]) {

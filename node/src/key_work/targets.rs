@@ -34,18 +34,18 @@ pub(crate) enum TargetsError {
     #[error(
         "the keys of {MAX_DATABASES} databases are being rotated already: wait until some are done (`coffer keys progress`)"
     )]
-    TooManyDatabases,
+    Databases,
     /// As above, of members.
     #[error(
         "{MAX_MEMBERS} members have rotations of their own: rotate the master keys of all members instead"
     )]
-    TooManyMembers,
+    Members,
     /// As above, of customer keys.
     #[error(
         "members still depend on {MAX_OLD_CMKS} customer keys that were replaced: wait until they have finished with \
          some (`coffer keys progress`)"
     )]
-    TooManyOldCmks,
+    OldCmks,
 }
 
 impl Default for KeyTargets {
@@ -106,7 +106,7 @@ impl KeyTargets {
     fn request_one_master(&mut self, member: u64, now_ms: i64) -> Result<u64, TargetsError> {
         let known = self.0.members.iter().position(|own| own.member_id == member);
         if known.is_none() && self.0.members.len() >= MAX_MEMBERS {
-            return Err(TargetsError::TooManyMembers);
+            return Err(TargetsError::Members);
         }
         let round = self.next_round();
         let own = MemberRound { member_id: member, round, requested_ms: now_ms };
@@ -134,7 +134,7 @@ impl KeyTargets {
             olds.push(old.to_string());
         }
         if olds.len() > MAX_OLD_CMKS {
-            return Err(TargetsError::TooManyOldCmks);
+            return Err(TargetsError::OldCmks);
         }
         self.0.old_cmk_arns = olds;
         self.0.cmk_requested_ms = now_ms;
@@ -152,7 +152,7 @@ impl KeyTargets {
     ) -> Result<u64, TargetsError> {
         let known = self.0.databases.iter().position(|database| database.database_id == database_id);
         if known.is_none() && self.0.databases.len() >= MAX_DATABASES {
-            return Err(TargetsError::TooManyDatabases);
+            return Err(TargetsError::Databases);
         }
         let round = self.next_round();
         let database = DatabaseRound { database_id, round, requested_ms: now_ms };
@@ -296,15 +296,15 @@ mod tests {
             targets.request_master_round(Some(member), i64::MAX).unwrap();
         }
         let before = targets.clone();
-        assert_eq!(targets.request_database_round(1, 1), Err(TargetsError::TooManyDatabases));
-        assert_eq!(targets.request_master_round(Some(1000), 1), Err(TargetsError::TooManyMembers));
+        assert_eq!(targets.request_database_round(1, 1), Err(TargetsError::Databases));
+        assert_eq!(targets.request_master_round(Some(1000), 1), Err(TargetsError::Members));
         assert_eq!(targets, before);
         for number in 0..MAX_OLD_CMKS {
             targets.request_cmk_round(&cmk(number), &cmk(number + 1), 1).unwrap();
         }
         let before = targets.clone();
         let one_more = targets.request_cmk_round(&cmk(MAX_OLD_CMKS), &cmk(MAX_OLD_CMKS + 1), 1);
-        assert_eq!(one_more, Err(TargetsError::TooManyOldCmks));
+        assert_eq!(one_more, Err(TargetsError::OldCmks));
         assert_eq!(targets, before);
         // Of the 64 KiB that a system record may have.
         assert!(targets.encode().len() < 40 << 10, "{} bytes", targets.encode().len());

@@ -203,7 +203,7 @@ async fn an_old_customer_key_is_named_until_the_last_member_is_off_it() {
     let notice = format!(
         "do not delete or disable the old key yet: member {away} still depends on it ({old}; CK0041)"
     );
-    assert_eq!(key_work(&set).await.notices, [notice.clone()]);
+    assert_eq!(key_work(&set).await.notices, std::slice::from_ref(&notice));
     until("the leader's status says so", || async {
         let status = set.leader().await.admin().status(StatusRequest {}).await.unwrap().into_inner();
         status.notices == [notice.clone()]
