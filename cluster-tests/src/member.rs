@@ -1,5 +1,6 @@
 //! One member: its folder, its configuration, and the process that runs on them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -9,8 +10,8 @@ use anyhow::{Context, bail};
 use coffer_client::{Client, ClientOptions};
 use coffer_proto::v1::admin_client::AdminClient;
 use coffer_proto::v1::{
-    KeysRequest, KeysResponse, MemberState, StateHashRequest, StateHashResponse, StatusRequest,
-    StatusResponse,
+    EncryptionStatus, KeysRequest, KeysResponse, MemberState, StateHashRequest, StateHashResponse,
+    StatusRequest, StatusResponse,
 };
 use rustix::process::Signal;
 use tonic::transport::{Channel, Endpoint};
@@ -289,6 +290,25 @@ impl Member {
     /// Where it cannot be reached or does not answer in time.
     pub async fn status(&self) -> anyhow::Result<StatusResponse> {
         Ok(self.admin().await?.status(StatusRequest {}).await?.into_inner())
+    }
+
+    /// How it stands with the customer's key, as [`wait_for`] wants it.
+    ///
+    /// # Errors
+    /// Where it cannot be reached, or says nothing of it.
+    pub async fn key(&self) -> Result<EncryptionStatus, String> {
+        let status = self.status().await.map_err(|error| format!("member {}: {error:#}", self.id))?;
+        status.encryption.ok_or_else(|| format!("member {} says nothing of encryption", self.id))
+    }
+
+    /// The kinds of the alerts that are open on it.
+    ///
+    /// # Errors
+    /// Where it cannot be reached.
+    pub async fn open_alerts(&self) -> Result<BTreeSet<String>, String> {
+        let status = self.status().await.map_err(|error| format!("member {}: {error:#}", self.id))?;
+        let own = status.alerts.into_iter().filter(|alert| alert.member_id == self.id);
+        Ok(own.filter(|alert| alert.resolved.is_empty()).map(|alert| alert.kind).collect())
     }
 
     /// Its key hierarchy.

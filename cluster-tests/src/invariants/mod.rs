@@ -6,6 +6,7 @@ mod hashes_agree;
 mod independent_keys;
 mod no_duplicates;
 mod no_marker;
+mod old_keys_gone;
 mod settled;
 
 pub use acknowledged_writes::acknowledged_writes;
@@ -14,4 +15,5 @@ pub use hashes_agree::hashes_agree;
 pub use independent_keys::independent_keys;
 pub use no_duplicates::no_duplicates;
 pub use no_marker::{files_with_marker, no_marker};
+pub use old_keys_gone::old_keys_gone;
 pub use settled::settled;
