@@ -29,6 +29,10 @@ use crate::{audit, compare, key_settings, key_work, metrics, server};
 
 type Server = JoinHandle<Result<(), tonic::transport::Error>>;
 
+/// How long a member whose access was revoked looks for a successor. One that is there takes over within milliseconds; but mostly
+/// the others see what this one saw, and are gone or about to go, and darkness is not to wait for them.
+const REVOKED_HANDOVER: Duration = Duration::from_secs(1);
+
 /// How long calls may go on when storage has failed: long enough that they are answered with an error.
 const FAILED_DRAIN: Duration = Duration::from_millis(200);
 
@@ -233,8 +237,11 @@ async fn serve(
     // Leadership first, while this member still answers its peers. That takes from the time to drain: calls run on
     // meanwhile, and the minute from a revocation to darkness has no time for both.
     let drained = Instant::now() + config.stop.drain_timeout.0;
-    let handover = config.stop.handover_timeout.min(config.stop.drain_timeout);
-    match hand_over(&raft, None, handover.0).await {
+    let mut handover = config.stop.handover_timeout.min(config.stop.drain_timeout).0;
+    if exit == Exit::Revoked {
+        handover = handover.min(REVOKED_HANDOVER);
+    }
+    match hand_over(&raft, None, handover).await {
         Ok(leader) => tracing::info!(leader, "leadership is handed over"),
         Err(HandOverError::NotLeader(_)) => {}
         Err(error) => tracing::warn!(%error, "this member stops without handing leadership over"),
