@@ -296,6 +296,9 @@ impl Cluster {
     /// # Errors
     /// After `deadline`.
     pub async fn wait_converged(&mut self, deadline: Duration) -> anyhow::Result<u64> {
+        self.wait_serving(deadline).await?;
+        // Just after a start a leader may not know yet how far its predecessor had committed: a linearizable read does.
+        self.client()?.list_databases().await.context("a read that waits for all that is committed")?;
         let leader = self.wait_serving(deadline).await?;
         let target = self.member(leader).status().await?.applied_index;
         let running: Vec<u64> =
