@@ -13,6 +13,7 @@ use crate::cli::{Cli, CliOutput};
 use crate::config_file::{self, KeySource};
 use crate::dev_kms::DevKms;
 use crate::folder::TestFolder;
+use crate::ground::Ground;
 use crate::kms::AwsKmsService;
 use crate::machine_lock::MachineLock;
 use crate::member::Member;
@@ -38,15 +39,12 @@ pub struct Cluster {
 
 impl Cluster {
     pub(crate) fn new(
-        binaries: Binaries,
-        folder: TestFolder,
-        kms: DevKms,
-        aws: Option<AwsKmsService>,
-        lock: MachineLock,
+        ground: Ground,
         ports: Vec<u16>,
         encryption: bool,
         settings: Settings,
     ) -> anyhow::Result<Self> {
+        let Ground { binaries, folder, kms, aws, lock } = ground;
         let first: Vec<(u64, String)> =
             (1..).zip(ports.iter().map(|port| format!("127.0.0.1:{port}"))).collect();
         let mut cluster = Self {

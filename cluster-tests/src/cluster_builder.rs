@@ -8,6 +8,7 @@ use crate::binaries::Binaries;
 use crate::cluster::Cluster;
 use crate::dev_kms::DevKms;
 use crate::folder::TestFolder;
+use crate::ground::Ground;
 use crate::kms::{AwsKmsOptions, AwsKmsService};
 use crate::machine_lock::MachineLock;
 use crate::ports::free_ports;
@@ -65,7 +66,8 @@ impl ClusterBuilder {
         let kms = DevKms::create(&folder.path().join("kms"))?;
         let aws = self.aws.map(AwsKmsService::start).transpose()?;
         let ports = free_ports(usize::try_from(self.members).context("a number of members")?)?;
-        Cluster::new(binaries, folder, kms, aws, lock, ports, self.encryption, self.settings)
+        let ground = Ground { binaries, folder, kms, aws, lock };
+        Cluster::new(ground, ports, self.encryption, self.settings)
     }
 
     /// Does [`ClusterBuilder::prepare`], starts every member and waits until all serve and one leads.

@@ -23,6 +23,7 @@ mod config_file;
 pub mod dev_kms;
 pub mod files;
 pub mod folder;
+mod ground;
 pub mod invariants;
 pub mod keystore_file;
 pub mod kms;
