@@ -4,7 +4,7 @@
 //! and this member would seal everything from then on for them. So its key must be the configured one, or
 //! - be named by peers, such that with this member's own keystore a majority of the known members names it: the replica set
 //!   changed its key, and the configuration file was left as it was;
-//! - or be trusted by an operator (`coffer kms trust`), until the process ends.
+//! - or be trusted by an operator (`coffer kms trust --cmk`), until the process ends.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Vouch<'_> {
             }
             let reason = format!(
                 "{refused}, and too few members name it as the replica set's; it asks them again. If it is the right key, say \
-                 so: `coffer kms trust {}` [{}]",
+                 so: `coffer kms trust --cmk {}` [{}]",
                 sealed.wrap_info().cmk,
                 help_codes::OTHER_KEY
             );

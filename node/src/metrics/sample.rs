@@ -1,6 +1,7 @@
 //! The gauges, read from the member when somebody asks for them.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use coffer_storage::raft::LogId;
 use metrics::gauge;
@@ -8,7 +9,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{Instant as _, ServerState};
 
 use crate::alerts::AlertKind;
-use crate::member::{Member, MemberState, Serving, since, until};
+use crate::member::{Member, MemberState, RegionStatus, Serving, since, until};
 use crate::verdict_name::VERDICTS;
 
 /// Every gauge and what it says.
@@ -25,7 +26,7 @@ pub(super) const GAUGES: [(&str, &str); 28] = [
     ("coffer_kms_denied_in_a_row", "Denials one after the other"),
     ("coffer_kms_verdict_age_seconds", "For how long the last verdict has been this one"),
     ("coffer_kms_next_probe_seconds", "Seconds until the customer's key is tried again"),
-    ("coffer_kms_failed_over", "1 while another Region than home is in use"),
+    ("coffer_kms_failed_over", "Whether another Region than home is in use"),
     (
         "coffer_kms_region_verdict",
         "1 for the last verdict in a Region, 0 for the others; labels region and verdict",
@@ -112,6 +113,7 @@ fn take_kms(member: &Member) {
     gauge!("coffer_kms_next_probe_seconds").set(number(until(kms.next_probe)) / 1000.0);
     gauge!("coffer_kms_failed_over").set(flag(kms.failed_over));
     gauge!("coffer_kms_settings_version").set(number(member.key().settings().version));
+    forget_regions(&kms.regions);
     // Regions are few and their names the owner's, so they may be labels.
     for known in &kms.regions {
         for verdict in VERDICTS {
@@ -120,6 +122,21 @@ fn take_kms(member: &Member) {
         }
         gauge!("coffer_kms_region_active", "region" => known.region.clone()).set(flag(known.active));
     }
+}
+
+/// A Region that is not asked any more says nothing: its series stay on the page, and must not stay as they were.
+fn forget_regions(known: &[RegionStatus]) {
+    static SHOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let now: BTreeSet<_> = known.iter().map(|known| known.region.clone()).collect();
+    for region in shown.difference(&now) {
+        for verdict in VERDICTS {
+            let labels = [("region", region.clone()), ("verdict", verdict.to_owned())];
+            gauge!("coffer_kms_region_verdict", &labels).set(0.0);
+        }
+        gauge!("coffer_kms_region_active", "region" => region.clone()).set(0.0);
+    }
+    *shown = now;
 }
 
 fn take_raft(serving: &Serving) {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::process::Member;
+use crate::process::{Member, wait_for};
 
 #[test]
 fn a_directory_is_used_by_one_process() {
@@ -76,9 +76,13 @@ fn a_keystore_under_another_key_is_not_unwrapped() {
     let mut member = stopped();
     let planted = member.kms.create(member.cmk.region(), true).unwrap();
     member.set("encryption.cmk_arn", &planted.to_string());
-    let (status, log) = member.refused();
-    assert_eq!(status, 76, "{log}");
-    assert!(log.contains("is wrapped by"), "{log}");
+    let mut running = member.start();
+    wait_for("that it says so", || running.http("/readyz").contains("[CK0025]"));
+    let page = running.http("/readyz");
+    assert!(page.contains("sealed: ") && page.contains("is wrapped by"), "{page}");
+    assert!(page.contains(&format!("coffer kms trust --cmk {}", member.cmk)), "it says what to do: {page}");
+    running.terminate();
+    assert_eq!(running.exit(), 0);
 }
 
 #[test]

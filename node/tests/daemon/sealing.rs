@@ -115,8 +115,9 @@ fn an_outage_at_home_fails_over_and_a_replica_that_denies_then_stops() {
     member.set("encryption.regions", "['eu-central-1', 'eu-west-1', 'us-east-1']");
     let mut running = member.start_serving();
     member.kms.outage(&home).unwrap();
-    wait_for("a failover", || running.http("/metrics").contains("coffer_kms_failed_over 1"));
-    assert!(running.http("/metrics").contains("coffer_kms_region_active{region=\"eu-west-1\"} 1"));
+    wait_for("a failover", || running.http("/metrics").contains("\ncoffer_kms_failed_over 1\n"));
+    let page = running.http("/metrics");
+    assert!(page.contains("coffer_kms_region_active{region=\"eu-west-1\"} 1"), "{page}\n{}", running.log());
     assert!(running.http("/readyz").contains("is used in eu-west-1 and not in its home Region"));
     member.kms.disable(&replica).unwrap();
     assert_eq!(running.exit(), 77, "{}", running.log());
