@@ -55,7 +55,7 @@ async fn a_revocation_is_confirmed_and_an_outage_is_not_one() {
     let mut now = start;
     let mut round = async || {
         now += policy.interval;
-        assert_eq!(machine.on(now, Event::Tick).probe, [world.home.clone()]);
+        assert_eq!(machine.on(now, Event::Tick).probe, std::slice::from_ref(&world.home));
         let outcome = probe(&world.kms, &wrap, &world.home).await;
         let seen = Observation::new(&outcome, policy.key_store, now);
         machine.on(now, Event::Probed { seen, jitter: 0.0 }).stance
