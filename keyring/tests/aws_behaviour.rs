@@ -25,10 +25,10 @@ fn tests() -> BTreeMap<String, Vec<PathBuf>> {
                 for line in text.lines().map(str::trim) {
                     if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
                         marked = true;
-                    } else if let Some(name) = function(line) {
-                        if std::mem::take(&mut marked) {
-                            tests.entry(name).or_default().push(path.clone());
-                        }
+                    } else if let Some(name) = function(line)
+                        && std::mem::take(&mut marked)
+                    {
+                        tests.entry(name).or_default().push(path.clone());
                     }
                 }
             }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::Timestamp;
 use crate::kms::{KeyState, KmsError, KmsErrorClass, MultiRegion, Region};
 
 /// What one probe says of the access to the key. The order is the order of precedence: the
@@ -49,6 +50,8 @@ pub struct ProbeOutcome {
     /// Whether the key was rotated in the service since the master key was wrapped, where both
     /// sides are known.
     pub stale_wrap: Option<bool>,
+    /// When the key was made, where DescribeKey said it.
+    pub key_created: Option<Timestamp>,
     /// Whether the key lives in a custom or external key store, where DescribeKey said it.
     pub custom_key_store: Option<bool>,
     /// Where the key has replicas, where DescribeKey said it.
@@ -66,6 +69,7 @@ impl ProbeOutcome {
             key_state: None,
             current_key_material_id: None,
             stale_wrap: None,
+            key_created: None,
             custom_key_store: None,
             multi_region: None,
         }

@@ -93,6 +93,7 @@ fn judge(
                 .zip(wrap.key_material_id.as_ref())
                 .map(|(current, wrapped)| current != wrapped);
             outcome.key_state = Some(key.state);
+            outcome.key_created = key.created;
             outcome.custom_key_store = Some(key.custom_key_store);
             outcome.multi_region = key.multi_region;
             outcome.current_key_material_id = key.current_key_material_id;

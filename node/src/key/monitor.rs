@@ -36,6 +36,7 @@ use super::observer::KeyEvent;
 use super::tell::Teller;
 use super::{KeyAccess, report, show};
 use crate::member::{Concern, Member};
+use crate::services::now_ms;
 
 /// By how much a pause is shortened at most: a tenth is enough that members do not ask all at once.
 const JITTER: f64 = 0.1;
@@ -135,6 +136,10 @@ impl Watch {
         if let Some(stale) = outcome.stale_wrap {
             self.member.set_kms_status(|status| status.stale_wrap = Some(stale));
         }
+        let created = outcome.key_created.map_or(0, |created| created.unix().saturating_mul(1000));
+        // New material is as good as a new key; DescribeKey does not say when it came.
+        let born = if outcome.stale_wrap == Some(true) { now_ms() } else { created };
+        self.member.set_kms_status(|status| status.birth.note(&status.cmk_arn, born));
         Event::Probed { seen, jitter: jitter() }
     }
 

@@ -137,6 +137,7 @@ pub(super) fn of_keyring(member: &Member, keyring: &Keyring) -> MemberKeysRecord
         encryption_round: keyring.encryption_round(),
         may_turn_encryption_off: may_turn_off(key.config()),
         denial_pending: key.denial_pending(),
+        cmk_born_ms: member.kms_status().birth.at_ms(),
         stale_wrap: member.kms_status().stale_wrap.unwrap_or(false),
         audit_lines: audit.lines,
         audit_head: audit.hash.to_vec().into(),

@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use crate::key::KeyAccess;
 
+use super::KeyBirth;
+
 /// What is known of the customer's key, for status and metrics.
 #[derive(Clone, Debug)]
 pub struct KmsStatus {
@@ -39,6 +41,8 @@ pub struct KmsStatus {
     pub denied_in_a_row: u32,
     /// Whether the Region in use has newer key material than the one that wraps the master key; `None`: not known.
     pub stale_wrap: Option<bool>,
+    /// When the key was made, or got new material.
+    pub birth: KeyBirth,
     /// Every Region that was asked, home first.
     pub regions: Vec<RegionStatus>,
 }
@@ -87,6 +91,7 @@ impl KmsStatus {
             stops_at: None,
             denied_in_a_row: 0,
             stale_wrap: None,
+            birth: KeyBirth::default(),
             regions: Vec::new(),
         }
     }

@@ -7,6 +7,7 @@
 
 mod concerns;
 mod identity;
+mod key_birth;
 mod kms_status;
 mod limits;
 #[allow(clippy::module_inception)] // the type's own file
@@ -18,6 +19,7 @@ mod state;
 
 pub(crate) use concerns::Concern;
 pub use identity::MemberIdentity;
+pub use key_birth::KeyBirth;
 pub use kms_status::{KmsStatus, RegionStatus};
 pub(crate) use kms_status::{since, until};
 pub use limits::Limits;
