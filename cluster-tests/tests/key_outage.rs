@@ -141,7 +141,8 @@ async fn no_outage_of_aws_stops_a_member_or_fails_a_call() -> anyhow::Result<()>
     let ledger = load.stop().await?;
     nothing_failed(&ledger)?;
     invariants::settled(&mut cluster, &ledger, &options.database, &options.collection, SOON).await?;
-    cluster.finish()
+    // An outage is what a person has to look at.
+    cluster.finish_expecting(&["kms_unreachable"])
 }
 
 /// Puts Regions of the local KMS out, or back.
@@ -228,5 +229,6 @@ async fn sealed_members_serve_when_a_region_answers_or_is_named() -> anyhow::Res
     cluster.start_all()?;
     cluster.wait_serving(SOON).await?;
     assert_eq!(collection.count(&doc! {}, CountOptions::default()).await?.count, 1);
-    cluster.finish()
+    // An outage is what a person has to look at.
+    cluster.finish_expecting(&["kms_unreachable"])
 }
