@@ -286,9 +286,10 @@ impl Machine {
         (lasts >= self.policy.failback_after).then(|| wanted.clone())
     }
 
-    /// The first Region in order that gives access now, once all before it were heard.
+    /// The first Region in order that gives access now, once all before it were heard since the active one was lost.
     fn failover(&self) -> Option<Region> {
-        let since = self.lost()?;
+        self.lost()?;
+        let since = self.regions.get(&self.active)?.lost_since?;
         for region in self.candidates() {
             let state = self.regions.get(&region)?;
             if !state.heard(since) {
@@ -301,7 +302,7 @@ impl Machine {
         None
     }
 
-    /// Since when the active Region is to be left: when the probe was started that did not reach it.
+    /// Whether the active Region is to be left: when the last probe was started that did not reach it.
     fn lost(&self) -> Option<Duration> {
         let seen = self.regions.get(&self.active)?.definite.as_ref()?;
         let moves = self.key.cmk.is_multi_region() && self.pending().next().is_none();

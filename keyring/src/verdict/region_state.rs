@@ -29,6 +29,8 @@ pub(super) struct RegionState {
     pub(super) since: Duration,
     /// The last moment at which the Region said something definite.
     pub(super) answered: Duration,
+    /// When the first of the probes was started that did not reach it, without another answer since.
+    pub(super) lost_since: Option<Duration>,
     /// Since when it gives access without a break.
     pub(super) accessible_since: Option<Duration>,
     /// Denials with no access between them.
@@ -70,9 +72,10 @@ impl RegionState {
         self.last.as_ref().is_some_and(|seen| seen.verdict == Verdict::Accessible && seen.asked >= since)
     }
 
-    /// Whether it was asked at `since` or later and has answered.
+    /// Whether it was asked at `since` or later and has answered. It may be asked again already: short intervals and slow
+    /// answers would else keep a member waiting for ever.
     pub(super) fn heard(&self, since: Duration) -> bool {
-        !self.in_flight && self.last.as_ref().is_some_and(|seen| seen.asked >= since)
+        self.last.as_ref().is_some_and(|seen| seen.asked >= since)
     }
 
     /// A probe is started.
@@ -102,6 +105,10 @@ impl RegionState {
         if self.verdict() != Some(seen.verdict) {
             self.since = now;
         }
+        self.lost_since = match seen.verdict {
+            Verdict::Unreachable => self.lost_since.or(Some(seen.asked)),
+            _ => None,
+        };
         match seen.verdict {
             Verdict::Accessible => {
                 self.accessible_since.get_or_insert(seen.asked);

@@ -123,6 +123,18 @@ fn the_second_region_being_out_too_the_third_is_taken() {
     assert_eq!(scene.last.active, far());
 }
 
+/// The home that refuses is asked again before the second Region was silent for long enough.
+#[test]
+fn answers_slower_than_the_interval_do_not_keep_a_member_from_failing_over() {
+    let policy = Policy { interval: secs(1), confirm: secs(2), ..Policy::default() };
+    let mut scene = Scene::new(policy, key(MULTI, &[home(), away(), far()]));
+    scene.set(&home(), Answer::Out);
+    scene.set(&away(), Answer::Silent);
+    let took = scene.run_until(HOUR, |scene| scene.last.active != home());
+    assert!(took <= secs(2) + PROBE_LIMIT, "{took:?}");
+    assert_eq!(scene.last.active, far());
+}
+
 #[test]
 fn a_single_region_key_does_not_fail_over() {
     let mut scene = single();
