@@ -140,7 +140,9 @@ impl Rounds {
             return VecDeque::new();
         }
         let mut order: VecDeque<Region> = VecDeque::new();
-        for region in self.chosen.iter().chain(&self.key.regions) {
+        // A Region whose denial is remembered is asked even where nobody names it any more: nothing else clears it while home
+        // is out.
+        for region in self.chosen.iter().chain(&self.key.regions).chain(&self.denied) {
             let open = self.denied.is_empty() || self.denied.contains(region);
             if open && region != home && !order.contains(region) && self.key.check_region(region).is_ok() {
                 order.push_back(region.clone());
@@ -196,10 +198,12 @@ impl Rounds {
         &self.denied
     }
 
-    /// What the peers should hear. Rounds follow each other faster than a running member's probes, so what is confirmed also
-    /// lasted as long.
+    /// What the peers should hear: a denial that home repeated when it was heard last. One that was seen before an outage may
+    /// be over, and peers that are in the same outage would stop for it. Rounds follow each other faster than a running
+    /// member's probes, so what is confirmed also lasted as long.
     pub fn tell(&self) -> Option<DeniedFact> {
-        let seen = self.home_denied_last.as_ref().filter(|seen| seen.fact)?;
+        let denied_now = self.home == Some(Verdict::Denied);
+        let seen = self.home_denied_last.as_ref().filter(|seen| denied_now && seen.fact)?;
         let lasted = seen.asked.saturating_sub(self.home_denied_first);
         Some(DeniedFact {
             region: seen.region.clone(),

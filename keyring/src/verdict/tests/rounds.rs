@@ -184,3 +184,27 @@ fn a_sealed_member_tells_of_a_disabled_key_once_that_has_lasted() {
     }
     assert!(sealed.rounds.home_denials() >= 3 && sealed.now - begun >= Policy::default().confirm);
 }
+
+#[test]
+fn a_denial_that_was_seen_before_an_outage_is_not_told_during_it() {
+    let mut sealed = Sealed::new(&[]);
+    while !sealed.rounds.tell().is_some_and(|fact| fact.confirmed) {
+        sealed.round(|_| Answer::Disabled);
+    }
+    sealed.round(|_| Answer::Throttled);
+    assert!(sealed.rounds.tell().is_some(), "that said nothing");
+    sealed.round(|_| Answer::Out);
+    assert_eq!(sealed.rounds.tell(), None, "it may be over");
+    assert!(sealed.rounds.denied().contains(&home()), "and this member waits for home all the same");
+    sealed.round(|_| Answer::Disabled);
+    assert!(sealed.rounds.tell().unwrap().confirmed);
+}
+
+#[test]
+fn a_denial_in_a_region_that_the_settings_left_is_asked_about() {
+    let keys = key(MULTI, &[home(), far()]);
+    let rounds = Rounds::new(Policy::default(), keys, [away()].into(), None);
+    let mut sealed = Sealed { rounds, now: Duration::ZERO };
+    assert_eq!(sealed.round(out_at_home), [home(), away()], "only access there clears it while home is out");
+    assert!(sealed.rounds.denied().is_empty());
+}
