@@ -70,12 +70,14 @@ pub struct Machine {
     active: Region,
     /// Chosen by an operator for this member.
     chosen: Option<Region>,
+    /// Not yet used since it was chosen: it is gone to as soon as it gives access.
+    not_yet_used: bool,
     stop: Option<Stop>,
 }
 
 impl Machine {
     /// A member that has got its keys in `active`, asked at `asked`: that was as good as a probe. `chosen`: the Region that an
-    /// operator chose for it.
+    /// operator chose for it; it is used from its first access on.
     pub fn new(
         policy: Policy,
         key: WatchedKey,
@@ -83,7 +85,9 @@ impl Machine {
         asked: Duration,
         chosen: Option<Region>,
     ) -> Self {
-        let mut machine = Self { policy, key, regions: BTreeMap::new(), active, chosen, stop: None };
+        let not_yet_used = chosen.as_ref().is_some_and(|chosen| *chosen != active);
+        let mut machine =
+            Self { policy, key, regions: BTreeMap::new(), active, chosen, not_yet_used, stop: None };
         machine.enter_regions(asked);
         let unsealed = Observation::bare(&machine.active, Verdict::Accessible, asked);
         let active = machine.active.clone();
@@ -171,6 +175,7 @@ impl Machine {
         self.key = key;
         if newer {
             self.chosen = None;
+            self.not_yet_used = false;
         }
         if !same_key {
             // What was known is of another key, which nothing here depends on any more.
@@ -192,12 +197,15 @@ impl Machine {
 
     fn choose(&mut self, now: Duration, region: Option<Region>) {
         self.chosen = region;
+        self.not_yet_used = false;
+        let before = self.active.clone();
         if self.pending().next().is_none() {
             self.active = self.wanted().clone();
         }
         self.enter_regions(now);
         let active = self.active.clone();
-        if active != *self.key.home() {
+        // One that counted before keeps its denials.
+        if active != before && active != *self.key.home() {
             self.begins_to_count(now, &active);
         }
     }
@@ -275,6 +283,7 @@ impl Machine {
         }
         if let Some(region) = self.failback().or_else(|| self.failover()) {
             self.active = region;
+            self.not_yet_used &= self.active != *self.wanted();
         }
     }
 
@@ -283,7 +292,7 @@ impl Machine {
         let state = self.regions.get(wanted).filter(|_| *wanted != self.active)?;
         let last = state.last.as_ref().filter(|seen| seen.verdict == Verdict::Accessible)?;
         let lasts = last.asked.saturating_sub(state.accessible_since?);
-        (lasts >= self.policy.failback_after).then(|| wanted.clone())
+        (self.not_yet_used || lasts >= self.policy.failback_after).then(|| wanted.clone())
     }
 
     /// The first Region in order that gives access now, once all before it were heard since the active one was lost.

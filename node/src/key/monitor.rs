@@ -91,7 +91,7 @@ impl Watch {
     async fn run(mut self) -> String {
         let key = self.member.key().clone();
         let mut changes = key.changes();
-        let mut events = VecDeque::from([Event::Choose(self.choice.clone())]);
+        let mut events = VecDeque::from([Event::Tick]);
         let mut wake = None;
         loop {
             while let Some(event) = events.pop_front() {

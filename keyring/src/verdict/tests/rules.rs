@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::scene::{Answer, MULTI, SINGLE, Scene, away, far, home, key, secs};
 use crate::health::PROBE_LIMIT;
 use crate::kms::Region;
-use crate::verdict::{AlertKind, ChangeRefused, Event, Policy, Stance, Stop};
+use crate::verdict::{AlertKind, ChangeRefused, Event, Machine, Policy, Stance, Stop};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -448,6 +448,43 @@ fn an_operators_choice_does_not_go_round_a_denial_at_home() {
     scene.run_until(HOUR, |scene| !scene.last.denied.is_empty());
     scene.event(Event::Choose(Some(far())));
     assert_eq!(scene.last.active, home());
+}
+
+#[test]
+fn a_choice_from_before_a_start_is_used_from_its_first_access() {
+    let keys = key(MULTI, &[home(), away(), far()]);
+    let mut machine = Machine::new(Policy::default(), keys.clone(), home(), secs(0), Some(far()));
+    let decision = machine.on(secs(0), Event::Tick);
+    assert_eq!(decision.active, home(), "nobody knows yet whether it can be used");
+    assert!(decision.probe.contains(&far()));
+    let seen = |region: Region, answer: Answer, asked| Event::Probed {
+        seen: answer.observe(&region, secs(asked)),
+        jitter: 0.0,
+    };
+    // Its owner disabled it: a member that serves from home would else stop and start again for ever.
+    let mut denied = machine.clone();
+    for _ in 0..3 {
+        let decision = denied.on(secs(1), seen(far(), Answer::Disabled, 0));
+        assert_eq!((decision.active, decision.stance), (home(), Stance::Serve));
+    }
+    assert_eq!(machine.on(secs(1), seen(far(), Answer::Works, 0)).active, far());
+    // Out of reach once it was used, it is returned to like home.
+    machine.on(secs(3), seen(far(), Answer::Out, 2));
+    assert_eq!(machine.on(secs(4), seen(home(), Answer::Works, 3)).active, home());
+    assert_eq!(machine.on(secs(6), seen(far(), Answer::Works, 5)).active, home());
+}
+
+#[test]
+fn a_choice_that_is_taken_back_does_not_begin_the_count_of_denials_anew() {
+    let mut scene = Scene::three();
+    scene.event(Event::Choose(Some(far())));
+    scene.run(secs(60));
+    scene.set(&far(), Answer::Disabled);
+    scene.run_until(HOUR, |scene| !scene.last.denied.is_empty());
+    scene.event(Event::Choose(None));
+    assert_eq!(scene.last.active, far(), "a denial is pending there");
+    let took = scene.run_until(HOUR, |scene| !scene.serves());
+    assert!(took <= Policy::default().confirm + secs(1), "{took:?}");
 }
 
 #[test]
