@@ -129,7 +129,7 @@ impl Machine {
     /// When the member stops because home is silent, if home stays silent.
     pub fn silent_stop(&self) -> Option<Duration> {
         let home = self.regions.get(self.key.home())?;
-        let silent = home.verdict() == Some(Verdict::Unreachable) && home.no_verdicts == 0;
+        let silent = home.cut() && home.no_verdicts == 0;
         self.policy.max_unreachable.filter(|_| silent).map(|limit| home.answered + limit)
     }
 

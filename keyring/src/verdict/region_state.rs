@@ -27,7 +27,7 @@ pub(super) struct RegionState {
     pub(super) definite: Option<Observation>,
     /// Since when the definite verdict is this one.
     pub(super) since: Duration,
-    /// The last moment at which the Region said something definite.
+    /// The last moment at which the service there said something definite.
     pub(super) answered: Duration,
     /// When the first of the probes was started that did not reach it, without another answer since.
     pub(super) lost_since: Option<Duration>,
@@ -67,6 +67,11 @@ impl RegionState {
         self.definite.as_ref().map(|seen| seen.verdict)
     }
 
+    /// Whether the way there was cut when it was tried last.
+    pub(super) fn cut(&self) -> bool {
+        self.definite.as_ref().is_some_and(|seen| seen.cut)
+    }
+
     /// Whether it gave access when it was asked last, at `since` or later.
     pub(super) fn gave_access(&self, since: Duration) -> bool {
         self.last.as_ref().is_some_and(|seen| seen.verdict == Verdict::Accessible && seen.asked >= since)
@@ -99,7 +104,7 @@ impl RegionState {
             return;
         }
         self.no_verdicts = 0;
-        if seen.verdict != Verdict::Unreachable {
+        if !seen.cut {
             self.answered = now;
         }
         if self.verdict() != Some(seen.verdict) {
@@ -142,7 +147,7 @@ impl RegionState {
 
     /// What a peer told counts once the own way to the Region is cut.
     fn take_told(&mut self) {
-        if self.told.is_some() && self.verdict() == Some(Verdict::Unreachable) {
+        if self.told.is_some() && self.cut() {
             self.pending = true;
         }
     }
@@ -150,7 +155,7 @@ impl RegionState {
     /// A peer confirmed a denial, and the own way there is cut.
     pub(super) fn confirmed_by_told(&self) -> Option<u64> {
         let told = self.told.as_ref().filter(|told| told.confirmed)?;
-        (self.verdict() == Some(Verdict::Unreachable)).then_some(told.by)
+        self.cut().then_some(told.by)
     }
 
     /// What to tell the peers.

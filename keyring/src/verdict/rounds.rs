@@ -36,6 +36,8 @@ pub struct Rounds {
     home_denied_last: Option<Observation>,
     /// The last verdict of home, of this start.
     home: Option<Verdict>,
+    /// Whether the way to home was cut then.
+    home_cut: bool,
     /// Denials of home that peers told of.
     told: bool,
     queue: VecDeque<Region>,
@@ -57,6 +59,7 @@ impl Rounds {
             home_denied_first: Duration::ZERO,
             home_denied_last: None,
             home: None,
+            home_cut: false,
             told: false,
             queue: VecDeque::new(),
             asking: None,
@@ -106,7 +109,7 @@ impl Rounds {
     }
 
     fn home_answered(&mut self, seen: Observation) {
-        let verdict = seen.verdict;
+        let (verdict, cut) = (seen.verdict, seen.cut);
         match verdict {
             Verdict::NoVerdict => return,
             Verdict::Accessible => {
@@ -127,6 +130,7 @@ impl Rounds {
             Verdict::Unreachable | Verdict::Misconfigured => {}
         }
         self.home = Some(verdict);
+        self.home_cut = cut;
         self.take_told();
         if verdict == Verdict::Unreachable {
             self.queue = self.others();
@@ -161,7 +165,7 @@ impl Rounds {
 
     /// What a peer told counts once the own way to home is cut.
     fn take_told(&mut self) {
-        if self.told && self.home == Some(Verdict::Unreachable) {
+        if self.told && self.home_cut {
             self.denied.insert(self.key.home().clone());
             self.queue.clear();
         }
@@ -171,6 +175,7 @@ impl Rounds {
     pub fn begin_again(&mut self, now: Duration, key: WatchedKey, chosen: Option<Region>) {
         if key.home() != self.key.home() {
             self.home = None;
+            self.home_cut = false;
             self.told = false;
             self.home_denials = 0;
             self.home_denied_last = None;

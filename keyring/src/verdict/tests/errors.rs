@@ -197,6 +197,24 @@ fn an_unavailable_key_store_is_what_its_owner_says() {
     }
 }
 
+/// The owner of an external key store can take the proxy away without disconnecting the store: the key stays Enabled.
+#[test]
+fn a_key_store_behind_a_silent_proxy_is_as_unavailable() {
+    let of = |custom: bool| ProbeOutcome {
+        custom_key_store: Some(custom),
+        ..outcome(&in_state(KeyState::Enabled, NoVerdict, "CK0014"))
+    };
+    for (rule, verdict) in [
+        (KeyStoreRule::Refuse, Verdict::Misconfigured),
+        (KeyStoreRule::Unreachable, Verdict::Unreachable),
+        (KeyStoreRule::Denied, Verdict::Denied),
+    ] {
+        let seen = Observation::new(&of(true), rule, secs(0));
+        assert_eq!((seen.verdict, seen.help), (verdict, "CK0014"), "{rule:?}");
+        assert_eq!(Observation::new(&of(false), rule, secs(0)).verdict, Verdict::NoVerdict, "{rule:?}");
+    }
+}
+
 #[test]
 fn a_state_that_speaks_against_the_key_needs_no_error() {
     for (state, help) in [(KeyState::Disabled, "CK0001"), (KeyState::PendingDeletion, "CK0002")] {

@@ -390,6 +390,22 @@ fn max_unreachable_stops_when_home_was_silent_that_long_and_not_before() {
     }
 }
 
+/// Whoever answers for the names can send a member to a public address, which it refuses: that is a cut like any other.
+#[test]
+fn a_way_that_is_not_taken_is_as_good_as_cut() {
+    let policy = Policy { max_unreachable: Some(secs(900)), ..Policy::default() };
+    let mut scene = Scene::new(policy, key(MULTI, &[home(), away()]));
+    scene.set(&home(), Answer::Public);
+    let took = scene.run_until(HOUR, |scene| !scene.serves());
+    assert!(took <= secs(900), "{took:?}");
+    let mut scene = Scene::three();
+    scene.set(&home(), Answer::Public);
+    scene.run(HOUR);
+    assert!(scene.serves() && scene.last.active == home(), "and a person must look");
+    scene.event(told(&home(), true));
+    assert_eq!(scene.stop(), Some(&Stop::Told { region: home(), by: 2 }));
+}
+
 #[test]
 fn max_unreachable_counts_from_the_last_answer_and_not_while_throttled() {
     let policy = Policy { max_unreachable: Some(secs(900)), ..Policy::default() };

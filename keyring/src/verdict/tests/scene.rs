@@ -45,6 +45,8 @@ pub(super) enum Answer {
     Missing,
     Throttled,
     Wrong,
+    /// The way leads to a public address, and is not taken.
+    Public,
 }
 
 impl Answer {
@@ -58,8 +60,10 @@ impl Answer {
             Self::Missing => (Verdict::Denied, "NotFoundException"),
             Self::Throttled => (Verdict::NoVerdict, "ThrottlingException"),
             Self::Wrong => (Verdict::Misconfigured, "InvalidCiphertextException"),
+            Self::Public => (Verdict::Misconfigured, "PublicEndpoint"),
         };
         Observation {
+            cut: matches!(self, Self::Out | Self::Silent | Self::Public),
             fact: self == Self::Disabled,
             code: code.to_owned(),
             key_state: (self == Self::Disabled).then_some(KeyState::Disabled),
