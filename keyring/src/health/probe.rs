@@ -20,6 +20,9 @@ pub const PROBE_LIMIT: Duration = Duration::from_secs(5);
 /// credentials that there are, or it would hide a denial.
 const REFRESH_LIMIT: Duration = Duration::from_secs(2);
 
+/// What KMS answers where the key's state forbids a call.
+const INVALID_STATE: &str = "KMSInvalidStateException";
+
 /// Length of the canary in bytes.
 const CANARY_LEN: usize = 32;
 
@@ -82,6 +85,7 @@ fn judge(
     description: Option<Result<KeyDescription, KmsError>>,
 ) -> ProbeOutcome {
     let mut outcome = ProbeOutcome::accessible(region);
+    let unreadable = matches!(&description, Some(Err(error)) if error.class == KmsErrorClass::Denied);
     match description {
         Some(Ok(key)) => {
             if key.state.is_revoked() {
@@ -101,12 +105,18 @@ fn judge(
         Some(Err(error)) => outcome.describe_error = Some(error),
         None => {}
     }
+    let mut held: Option<Verdict> = None;
     for error in calls.into_iter().filter_map(Result::err) {
         let error = with_state(error, outcome.key_state.as_ref());
-        let verdict = Verdict::from(error.class);
-        let graver = outcome.error.as_ref().is_none_or(|held| verdict > Verdict::from(held.class));
-        if graver {
+        let mut verdict = Verdict::from(error.class);
+        if unreadable && error.code == INVALID_STATE && error.key_state.is_none() {
+            // The state of the key forbids the call, and its owner forbids to read the state: a deletion that is scheduled
+            // must not pass for an outage.
+            verdict = Verdict::Denied;
+        }
+        if held.is_none_or(|held| verdict > held) {
             outcome.error = Some(error);
+            held = Some(verdict);
         }
         outcome.verdict = outcome.verdict.max(verdict);
     }
@@ -115,10 +125,43 @@ fn judge(
 
 /// Reads an error that is told by the key's state again, now that the state is known.
 fn with_state(error: KmsError, state: Option<&KeyState>) -> KmsError {
-    if error.code != "KMSInvalidStateException" || error.key_state.is_some() {
+    if error.code != INVALID_STATE || error.key_state.is_some() {
         return error;
     }
     let facts =
         crate::kms::ErrorFacts { code: &error.code, key_state: state, ..crate::kms::ErrorFacts::default() };
     KmsError::new(&facts, error.message.clone(), error.request_id.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::KeyVersion;
+    use crate::kms::EncryptionContext;
+
+    fn judged(canary: &str, describe: &str) -> ProbeOutcome {
+        let arn = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        let cmk = KeyArn::parse(arn).unwrap();
+        let region = cmk.region().clone();
+        let wrap = WrapInfo {
+            version: KeyVersion::FIRST,
+            cmk,
+            region: region.clone(),
+            context: EncryptionContext::default(),
+            key_material_id: None,
+        };
+        let failed = |code: &str| KmsError::from_code(code, "");
+        judge(&wrap, &region, [Ok(()), Err(failed(canary))], Some(Err(failed(describe))))
+    }
+
+    #[test]
+    fn a_state_that_forbids_and_must_not_be_read_is_a_denial() {
+        let outcome = judged(INVALID_STATE, "AccessDeniedException");
+        assert_eq!(outcome.verdict, Verdict::Denied);
+        assert_eq!(outcome.error.as_ref().map(|error| error.code.as_str()), Some(INVALID_STATE));
+        assert!(!outcome.is_fact_of_key(), "nobody read it");
+        // An outage stays one, also where the state must not be read.
+        assert_eq!(judged(INVALID_STATE, "TimeoutError").verdict, Verdict::Unreachable);
+        assert_eq!(judged("KMSInternalException", "AccessDeniedException").verdict, Verdict::Unreachable);
+    }
 }
