@@ -59,6 +59,8 @@ impl Unseal {
                 // Believed for asking; the MAC vouches for them once the keystore is unsealed.
                 adopt_cached(&self.member, sealed.settings());
                 key.rewrapped(sealed.wrap_info());
+                // In force from now on: peers and operators may ask for a change before home has answered once.
+                key.remember_denials(&key.remembered_denials());
             }
             // A new keystore would have new keys: everything in the directory would be lost without a word.
             None if known => return Err(BootError::KeystoreGone { path: self.keystore.clone() }),
@@ -489,6 +491,30 @@ mod tests {
         scene.admin.enable(&scene.cmk).unwrap();
         timeout(PATIENCE, asking).await.unwrap().unwrap().unwrap();
         assert!(!marker.exists());
+    }
+
+    #[tokio::test]
+    async fn a_remembered_denial_is_in_force_before_anybody_is_asked() {
+        let scene = Scene::new().await;
+        scene.admin.disable(&scene.cmk).unwrap();
+        let asking = {
+            let unseal = scene.unseal.clone();
+            tokio::spawn(async move { unseal.until_unsealed(true).await })
+        };
+        let marker = scene.dir.path().join("denied.json");
+        scene.reached("the denial is written down", || marker.exists()).await;
+        asking.abort();
+        // One that waits for somebody to vouch for its keystore asks no Region.
+        let other = scene.admin.create(scene.home(), true).unwrap();
+        let restarted = scene.with(&other, &[scene.home()]);
+        let asking = {
+            let unseal = restarted.clone();
+            tokio::spawn(async move { unseal.until_unsealed(true).await })
+        };
+        let member = &restarted.member;
+        scene.reached("it waits", || member.condition().reason.contains("CK0025")).await;
+        assert!(member.key().denial_pending());
+        asking.abort();
     }
 
     #[tokio::test]

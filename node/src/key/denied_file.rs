@@ -37,6 +37,8 @@ struct Entry {
 pub(super) struct DeniedFile {
     file: SmallFile,
     entries: Vec<Entry>,
+    /// What is on disk is something else: it could not be written, and is tried again.
+    behind: bool,
 }
 
 impl DeniedFile {
@@ -52,7 +54,7 @@ impl DeniedFile {
                 Vec::new()
             }
         };
-        Self { file, entries }
+        Self { file, entries, behind: false }
     }
 
     /// The Regions in which `key` was denied.
@@ -63,7 +65,7 @@ impl DeniedFile {
     /// Has exactly the denials `regions` of `key`. Writes where that is a change, and where there is a keystore to protect: a
     /// member that never had its keys has nothing that a denial could be about.
     pub(super) fn set(&mut self, key: &KeyArn, regions: &BTreeSet<Region>) {
-        if self.of(key) == *regions || !self.file.has_place() {
+        if (self.of(key) == *regions && !self.behind) || !self.file.has_place() {
             return;
         }
         let id = key.id();
@@ -79,9 +81,16 @@ impl DeniedFile {
         } else {
             self.file.replace(&Content { format: FORMAT, denied: self.entries.clone() })
         };
-        if let Err(error) = written {
+        let before = std::mem::replace(&mut self.behind, written.is_err());
+        if let Err(error) = written.as_ref().map_err(|error| error.to_string())
+            && !before
+        {
             let path = self.file.path().display();
-            tracing::error!(%error, %path, "a denial cannot be written down: a restart would forget it");
+            tracing::error!(
+                error,
+                %path,
+                "the record of denials cannot be written: a restart would remember others; it is tried again"
+            );
         }
     }
 }
@@ -119,6 +128,20 @@ mod tests {
         let mut file = DeniedFile::open(&dir.path().join("keyring"));
         file.set(&key('0'), &[home].into());
         assert!(!dir.path().join("keyring").exists());
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_written_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let home: BTreeSet<_> = [Region::parse("eu-central-1").unwrap()].into();
+        let in_the_way = dir.path().join("denied.new");
+        std::fs::create_dir(&in_the_way).unwrap();
+        let mut file = DeniedFile::open(dir.path());
+        file.set(&key('0'), &home);
+        assert!(DeniedFile::open(dir.path()).of(&key('0')).is_empty());
+        std::fs::remove_dir(&in_the_way).unwrap();
+        file.set(&key('0'), &home);
+        assert_eq!(DeniedFile::open(dir.path()).of(&key('0')), home);
     }
 
     #[test]
