@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use coffer_keyring::kms::{KeyArn, Kms, MultiRegion, Region};
+use coffer_keyring::kms::{Finding, KeyArn, Kms, MultiRegion, Region, help_codes};
 use coffer_keyring::verdict::{Alert, ChangeRefused, KeyStoreRule, WatchedKey};
 use coffer_keyring::{MemberId, WrapInfo};
 use coffer_proto::internal::v1::SettingsRecord;
@@ -130,6 +130,13 @@ impl KeyAccess {
     /// What an unavailable custom or external key store means to this member's owner.
     pub fn key_store(&self) -> KeyStoreRule {
         self.key_store.get().copied().unwrap_or_default()
+    }
+
+    /// Whether what a trial of the key found matters here: that the key lives in a custom or external key store does not, once
+    /// this member's owner has said what it means when that is unavailable. That it is unavailable now does.
+    pub(crate) fn minds(&self, finding: &Finding) -> bool {
+        let lives_there = finding.help_code == help_codes::CUSTOM_KEY_STORE && finding.error_code.is_empty();
+        !(lives_there && self.key_store() != KeyStoreRule::Refuse)
     }
 
     /// The service, with the credentials that the settings in force ask for. Taken anew for each piece of work.
@@ -477,6 +484,25 @@ mod tests {
         assert!(error.contains("not the ARN of a role"), "{error}");
         assert!(Arc::ptr_eq(&service, &key.kms()), "it is asked as before");
         assert_eq!(key.settings().version, 3);
+    }
+
+    #[test]
+    fn a_key_store_is_minded_until_its_owner_has_said_what_it_means() {
+        let lives_there = Finding::new(None, help_codes::CUSTOM_KEY_STORE, "it lives in one");
+        let refused = Finding { error_code: "KMSInvalidStateException".to_owned(), ..lives_there.clone() };
+        let disabled = Finding::new(None, help_codes::KEY_DISABLED, "it is disabled");
+        let minds = |rule: Option<KeyStoreRule>| {
+            let key = KeyAccess::new(&aws(), MemberId(1)).unwrap();
+            if let Some(rule) = rule {
+                key.open_files(Path::new("no-such-directory"), rule);
+            }
+            [&lives_there, &refused, &disabled].map(|finding| key.minds(finding))
+        };
+        assert_eq!(minds(None), [true; 3]);
+        assert_eq!(minds(Some(KeyStoreRule::Refuse)), [true; 3]);
+        for rule in [KeyStoreRule::Unreachable, KeyStoreRule::Denied] {
+            assert_eq!(minds(Some(rule)), [false, true, true], "{rule:?}");
+        }
     }
 
     #[tokio::test]

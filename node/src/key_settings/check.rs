@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::{Finding, KeySettings, codes};
 use crate::config::Provider;
+use crate::key::KeyAccess;
 use crate::member::Member;
 
 /// How long a try may take in all: home answers within the 5 s of a probe, the other Regions at once after it within another
@@ -58,7 +59,7 @@ async fn ask(member: &Member, record: &SettingsRecord, current: Option<&Settings
     let context = EncryptionContext::node_master_key(&identity.cluster_id, identity.member_id);
     let wrap = member.serving().ok().and_then(|serving| serving.keyring.wrap_info());
     let tries = keys_to_try(&settings, current, wrap.map(|wrap| (wrap.cmk, wrap.region)));
-    let found = join_all(tries.iter().map(|each| each.run(kms.as_ref(), &context))).await;
+    let found = join_all(tries.iter().map(|each| each.run(key, kms.as_ref(), &context))).await;
     found.into_iter().flatten().map(|finding| refuse_new(finding, &settings, current)).collect()
 }
 
@@ -84,10 +85,11 @@ impl Try {
         Self { key: settings.cmk().clone(), regions: settings.regions().to_vec(), now }
     }
 
-    async fn run(&self, kms: &dyn Kms, context: &EncryptionContext) -> Vec<Finding> {
+    async fn run(&self, access: &KeyAccess, kms: &dyn Kms, context: &EncryptionContext) -> Vec<Finding> {
         let found = validate(kms, &self.key, &self.regions, context).await;
         found
             .into_iter()
+            .filter(|finding| access.minds(finding))
             .map(Finding::from)
             .map(|finding| match self.now {
                 true => Finding {

@@ -247,7 +247,7 @@ async fn prove(member: &Member, settings: &SettingsRecord) -> Result<(), Refusal
     let identity = member.identity();
     let context = EncryptionContext::node_master_key(&identity.cluster_id, identity.member_id);
     let findings = validate(kms.as_ref(), &cmk, &[region], &context).await;
-    match findings.into_iter().find(|finding| !finding.warning) {
+    match findings.into_iter().find(|finding| !finding.warning && member.key().minds(finding)) {
         None => Ok(()),
         Some(finding) => {
             let code = coffer_proto::help::find(finding.help_code).unwrap_or(HelpCode::KeyWorkRefused);
