@@ -29,17 +29,19 @@ pub(crate) fn tell_denied(
     let key = member.key();
     let Some(watched) = key.watched() else { return Ok(internal::DeniedFactResponse {}) };
     if watched.cmk.in_region(&region).is_ok_and(|own| own == cmk) {
-        let state: String = fact.key_state.chars().take(64).collect();
-        tracing::warn!(
-            from,
-            %region,
-            state,
-            confirmed = fact.confirmed,
-            help = "CK0033",
-            "a peer says that the customer's key is denied"
-        );
-        key.event(&KeyEvent::Told { by: from, region: region.clone(), confirmed: fact.confirmed });
-        key.inbox().put(Told { by: from, region, confirmed: fact.confirmed });
+        let confirmed = fact.confirmed;
+        if key.inbox().put(Told { by: from, region: region.clone(), confirmed }) {
+            let state: String = fact.key_state.chars().take(64).collect();
+            tracing::warn!(
+                from,
+                %region,
+                state,
+                confirmed,
+                help = "CK0033",
+                "a peer says that the customer's key is denied"
+            );
+            key.event(&KeyEvent::Told { by: from, region, confirmed });
+        }
     }
     Ok(internal::DeniedFactResponse {})
 }
