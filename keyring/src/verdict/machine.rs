@@ -72,6 +72,8 @@ pub struct Machine {
     chosen: Option<Region>,
     /// Not yet used since it was chosen: it is gone to as soon as it gives access.
     not_yet_used: bool,
+    /// For how long home had been silent when this member started; nothing once home has answered since.
+    silent_before: Duration,
     stop: Option<Stop>,
 }
 
@@ -86,13 +88,37 @@ impl Machine {
         chosen: Option<Region>,
     ) -> Self {
         let not_yet_used = chosen.as_ref().is_some_and(|chosen| *chosen != active);
-        let mut machine =
-            Self { policy, key, regions: BTreeMap::new(), active, chosen, not_yet_used, stop: None };
+        let mut machine = Self {
+            policy,
+            key,
+            regions: BTreeMap::new(),
+            active,
+            chosen,
+            not_yet_used,
+            silent_before: Duration::ZERO,
+            stop: None,
+        };
         machine.enter_regions(asked);
         let unsealed = Observation::bare(&machine.active, Verdict::Accessible, asked);
         let active = machine.active.clone();
         machine.state(&active, asked).observe(asked, unsealed, true, 0.0);
         machine
+    }
+
+    /// The same, where home had been silent for `silent` before it was asked for the first time: a restart does not set that
+    /// back.
+    #[must_use]
+    pub fn with_home_silent(mut self, silent: Duration) -> Self {
+        if self.home_is_cut().is_none() {
+            self.silent_before = silent;
+        }
+        self
+    }
+
+    /// Whether the way to home is cut; `None`: it has not said anything yet.
+    pub fn home_is_cut(&self) -> Option<bool> {
+        let home = self.regions.get(self.key.home())?;
+        home.definite.as_ref().map(|_| home.cut())
     }
 
     /// Takes an event in at `now` and decides. The probes that it names count as started.
@@ -130,7 +156,8 @@ impl Machine {
     pub fn silent_stop(&self) -> Option<Duration> {
         let home = self.regions.get(self.key.home())?;
         let silent = home.cut() && home.no_verdicts == 0;
-        self.policy.max_unreachable.filter(|_| silent).map(|limit| home.answered + limit)
+        let limit = self.policy.max_unreachable.filter(|_| silent)?;
+        Some((home.answered + limit).saturating_sub(self.silent_before))
     }
 
     /// Whether the Region, the key or the role may be changed now; `to`: the Region that is wanted.
@@ -149,6 +176,9 @@ impl Machine {
             Event::Probed { seen, jitter } => {
                 let region = seen.region.clone();
                 let counts = self.counts(&region);
+                if region == *self.key.home() && !seen.cut && seen.verdict != Verdict::NoVerdict {
+                    self.silent_before = Duration::ZERO;
+                }
                 if let Some(state) = self.regions.get_mut(&region) {
                     state.observe(now, seen, counts, jitter);
                 }
@@ -182,6 +212,9 @@ impl Machine {
             for state in self.regions.values_mut() {
                 *state = state.of_another_key(now);
             }
+        }
+        if new_home || !same_key {
+            self.silent_before = Duration::ZERO;
         }
         if new_home || !same_key || !self.key.regions.contains(&self.active) {
             // Every member has just tried it: that is how it came to be in the settings.

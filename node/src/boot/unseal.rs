@@ -78,7 +78,12 @@ impl Unseal {
         }
         let watched = key.watched().ok_or(BootError::NoKey("no key is configured"))?;
         let choice = key.choice().map(|choice| choice.region);
-        let rounds = Rounds::new(self.policy, watched, key.remembered_denials(), choice);
+        let mut denied = key.remembered_denials();
+        // As for a member that runs: home was silent for as long as its owner allows.
+        if self.policy.max_unreachable.is_some_and(|limit| key.remembered_silence() >= limit) {
+            denied.insert(watched.home().clone());
+        }
+        let rounds = Rounds::new(self.policy, watched, denied, choice);
         self.ask(rounds, sealed.as_ref()).await
     }
 
@@ -93,6 +98,9 @@ impl Unseal {
                     let asked = Instant::now();
                     let (seen, keyring) = self.attempt(sealed, rounds.key(), &region, asked - origin).await?;
                     let accessible = seen.verdict == Verdict::Accessible;
+                    if region == *rounds.key().home() && !seen.cut && seen.verdict != Verdict::NoVerdict {
+                        key.remember_silence(None);
+                    }
                     rounds.answered(origin.elapsed(), seen);
                     key.remember_denials(rounds.denied());
                     show_sealed(&self.member, &rounds, origin);
@@ -515,6 +523,30 @@ mod tests {
         scene.reached("it waits", || member.condition().reason.contains("CK0025")).await;
         assert!(member.key().denial_pending());
         asking.abort();
+    }
+
+    #[tokio::test]
+    async fn a_home_that_was_silent_for_too_long_is_not_gone_round_at_a_start() {
+        let scene = Scene::new().await;
+        scene.admin.outage(scene.home()).unwrap();
+        let restarted = scene.restarted();
+        let limit = Duration::from_secs(900);
+        let limited = Arc::new(Unseal {
+            member: restarted.member.clone(),
+            policy: Policy { max_unreachable: Some(limit), ..restarted.policy },
+            keystore: restarted.keystore.clone(),
+        });
+        limited.member.key().remember_silence(Some(limit));
+        let asking = {
+            let unseal = limited.clone();
+            tokio::spawn(async move { unseal.until_unsealed(true).await })
+        };
+        scene.home_asked(3).await;
+        assert!(!asking.is_finished());
+        assert_eq!(scene.kms.asked_away.load(Ordering::SeqCst), 0, "no other Region was asked");
+        scene.admin.restore(scene.home()).unwrap();
+        let unsealed = timeout(PATIENCE, asking).await.unwrap().unwrap().unwrap();
+        assert_eq!(&unsealed.unsealing.region, scene.home());
     }
 
     #[tokio::test]

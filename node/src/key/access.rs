@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use coffer_keyring::kms::{Finding, KeyArn, Kms, MultiRegion, Region, help_codes};
 use coffer_keyring::verdict::{Alert, ChangeRefused, KeyStoreRule, WatchedKey};
@@ -17,6 +18,7 @@ use super::observer::{KeyEvent, KeyObserver};
 use super::provider::{ProviderError, build};
 use super::region_choice::RegionChoice;
 use super::seed::seed;
+use super::silent_file::SilentFile;
 use super::small_file::SmallFile;
 use crate::config::EncryptionSection;
 
@@ -37,6 +39,7 @@ pub struct KeyAccess {
 /// What is kept beside the keystore.
 struct Files {
     denied: DeniedFile,
+    silent: SilentFile,
     choice: SmallFile,
 }
 
@@ -119,7 +122,7 @@ impl KeyAccess {
                 tracing::error!(%error, path = %choice.path().display(), "an operator's choice of a Region cannot be read");
             }
         }
-        *self.files() = Some(Files { denied: DeniedFile::open(dir), choice });
+        *self.files() = Some(Files { denied: DeniedFile::open(dir), silent: SilentFile::open(dir), choice });
     }
 
     /// The configuration of this member alone: provider, endpoints, timeouts.
@@ -354,6 +357,20 @@ impl KeyAccess {
         let Some(key) = self.watched() else { return };
         if let Some(files) = self.files().as_mut() {
             files.denied.set(&key.cmk, regions);
+        }
+    }
+
+    /// For how long home had been silent, as it was noted before this start.
+    pub(crate) fn remembered_silence(&self) -> Duration {
+        let Some(key) = self.watched() else { return Duration::ZERO };
+        self.files().as_ref().map(|files| files.silent.lasts(&key.cmk, key.home())).unwrap_or_default()
+    }
+
+    /// Notes for how long home has been silent; none: it has answered.
+    pub(crate) fn remember_silence(&self, lasts: Option<Duration>) {
+        let Some(key) = self.watched() else { return };
+        if let Some(files) = self.files().as_mut() {
+            files.silent.set(&key.cmk, key.home(), lasts);
         }
     }
 

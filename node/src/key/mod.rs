@@ -18,6 +18,7 @@ mod region_choice;
 mod report;
 mod seed;
 mod show;
+mod silent_file;
 mod small_file;
 mod tell;
 

@@ -76,7 +76,8 @@ impl Watch {
     fn new(member: Arc<Member>, unsealed: Unsealing, policy: Policy) -> Option<Self> {
         let key = member.key().watched()?;
         let choice = member.key().choice().map(|choice| choice.region);
-        let machine = Machine::new(policy, key, unsealed.region, Duration::ZERO, choice.clone());
+        let machine = Machine::new(policy, key, unsealed.region, Duration::ZERO, choice.clone())
+            .with_home_silent(member.key().remembered_silence());
         Some(Self {
             teller: Teller::new(member.clone(), policy.interval),
             member,
@@ -146,6 +147,17 @@ impl Watch {
     fn carry_out(&mut self, decision: &Decision) {
         let key = self.member.key();
         key.remember_denials(&decision.denied);
+        match (self.policy.max_unreachable, self.machine.home_is_cut()) {
+            (None, _) | (_, Some(false)) => key.remember_silence(None),
+            (Some(limit), Some(true)) => {
+                // None while home is only throttled: what was noted stays.
+                if let Some(at) = self.machine.silent_stop() {
+                    let left = at.saturating_sub(self.origin.elapsed());
+                    key.remember_silence(Some(limit.saturating_sub(left)));
+                }
+            }
+            (Some(_), None) => {}
+        }
         key.use_region(&decision.active);
         report::alerts(&self.member, &decision.alerts);
         let concern = report::concern(decision);

@@ -390,6 +390,28 @@ fn max_unreachable_stops_when_home_was_silent_that_long_and_not_before() {
     }
 }
 
+#[test]
+fn a_restart_does_not_set_back_for_how_long_home_was_silent() {
+    let policy = Policy { max_unreachable: Some(secs(900)), ..Policy::default() };
+    let keys = key(MULTI, &[home(), away()]);
+    let seen =
+        |answer: Answer, asked| Event::Probed { seen: answer.observe(&home(), secs(asked)), jitter: 0.0 };
+    let started = Machine::new(policy, keys.clone(), away(), secs(0), None).with_home_silent(secs(800));
+    let mut machine = started.clone();
+    assert_eq!(machine.on(secs(0), Event::Tick).stance, Stance::Degraded, "it is elsewhere");
+    assert_eq!(machine.home_is_cut(), None, "it was not asked yet");
+    machine.on(secs(5), seen(Answer::Out, 0));
+    assert_eq!((machine.home_is_cut(), machine.silent_stop()), (Some(true), Some(secs(100))));
+    assert!(matches!(machine.on(secs(100), Event::Tick).stance, Stance::ShutDown(Stop::Silent { .. })));
+    // An answer of home ends it, and so does access there at the start.
+    let mut machine = started;
+    machine.on(secs(5), seen(Answer::Works, 0));
+    machine.on(secs(40), seen(Answer::Out, 35));
+    assert_eq!(machine.silent_stop(), Some(secs(905)));
+    let at_home = Machine::new(policy, keys, home(), secs(0), None).with_home_silent(secs(800));
+    assert_eq!(at_home.home_is_cut(), Some(false));
+}
+
 /// Whoever answers for the names can send a member to a public address, which it refuses: that is a cut like any other.
 #[test]
 fn a_way_that_is_not_taken_is_as_good_as_cut() {
