@@ -498,7 +498,7 @@ mod tests {
         let service = key.kms();
         let broken = SettingsRecord { version: 3, role_arn: "coffer".to_owned(), ..first };
         let error = key.adopt(broken).unwrap_err().to_string();
-        assert!(error.contains("not the ARN of a role"), "{error}");
+        assert!(error.contains("not the ARN of an IAM role"), "{error}");
         assert!(Arc::ptr_eq(&service, &key.kms()), "it is asked as before");
         assert_eq!(key.settings().version, 3);
     }
