@@ -27,7 +27,7 @@ pub(super) fn cleaned(situation: &Situation) -> Option<KeyTargets> {
     let old_cmks: Vec<_> = record
         .old_cmk_arns
         .iter()
-        .filter(|arn| !members.iter().any(|member| member.depends_on(arn)))
+        .filter(|arn| !members.iter().any(|member| situation.depends_on(member, arn)))
         // Where the settings name it again, it is not old; nothing is said of it either way.
         .chain(record.old_cmk_arns.iter().filter(|arn| is_same_key(arn, &situation.settings.cmk_arn)))
         .cloned()

@@ -51,6 +51,8 @@ struct Process {
     cut_off: u64,
     /// What it does, the term of who told it, the customer's key at that time, and the steps that it takes.
     work: Option<(Work, String, u64)>,
+    /// What the leader heard of it last, and stored.
+    stored: MemberKeysRecord,
     highest_term: u64,
     /// Steps that its databases are still being rewritten.
     rewriting: BTreeMap<u64, u64>,
@@ -248,13 +250,16 @@ impl World {
             if answers {
                 self.heard.insert(*id, self.now_ms);
                 process.highest_term = process.highest_term.max(self.term);
+                process.stored = process.report(&self.targets);
             }
             let silent = self.now_ms - self.heard.get(id).copied().unwrap_or(self.now_ms);
             members.push(MemberView {
                 id: *id,
                 voter: true,
-                // What was stored last is what the keystore holds, here.
-                report: Some(process.report(&self.targets)),
+                report: Some(MemberKeysRecord {
+                    busy: answers && process.stored.busy,
+                    ..process.stored.clone()
+                }),
                 silent_ms: (!answers).then_some(silent),
                 refused: self
                     .refused
@@ -305,6 +310,15 @@ impl World {
         let working: Vec<_> =
             self.members.iter().filter(|(_, process)| process.work.is_some()).map(|(id, _)| *id).collect();
         assert!(working.len() <= 1, "members {working:?} work at once");
+        // Whoever deletes a key that is neither current nor named as needed must not lose a member by that.
+        let named = &self.targets.record().old_cmk_arns;
+        // One that just joined under a key of its own has not been heard of.
+        let told = |keys: &MemberKeysRecord| keys.master_round > 0 || keys.encryption_round > 0;
+        let sealed = |process: &&Process| process.keys.encryption_enabled && told(&process.keys);
+        for process in self.members.values().filter(sealed) {
+            let cmk = &process.keys.cmk_arn;
+            assert!(*cmk == self.settings.cmk_arn || named.contains(cmk), "{cmk} is forgotten: {process:?}");
+        }
     }
 
     fn assert_finished(&mut self) {
@@ -334,7 +348,8 @@ impl Process {
             may_turn_encryption_off: true,
             ..MemberKeysRecord::default()
         };
-        Self { keys, down: 0, cut_off: 0, work: None, highest_term: 0, rewriting: BTreeMap::new() }
+        let stored = keys.clone();
+        Self { keys, down: 0, cut_off: 0, work: None, stored, highest_term: 0, rewriting: BTreeMap::new() }
     }
 
     fn report(&self, targets: &KeyTargets) -> MemberKeysRecord {

@@ -52,6 +52,26 @@ impl Situation {
             |leads: bool| self.members.iter().filter(move |member| (member.id == self.leader) == leads);
         leader(false).chain(leader(true))
     }
+
+    /// Whether a member may need the customer's key `arn`, which is listed as an old one: it said so last, or never said
+    /// anything, or may have come under it since it said something.
+    pub(super) fn depends_on(&self, member: &MemberView, arn: &str) -> bool {
+        let Some(report) = &member.report else { return true };
+        let named = report.encryption_enabled && is_same_key(&report.cmk_arn, arn);
+        // Which keys were current since then is not written down: it may be any of the list.
+        named || self.may_have_moved(member, report)
+    }
+
+    /// Whether a member may have done something since its last word: it works, or is silent, and was not done by then. What
+    /// it was told to do was told under the settings of that time.
+    fn may_have_moved(&self, member: &MemberView, report: &MemberKeysRecord) -> bool {
+        let (settings, targets) = (&self.settings, self.targets.record());
+        let master = report.encryption_enabled
+            && (report.master_round < self.targets.master_round(member.id)
+                || !is_same_key(&report.cmk_arn, &settings.cmk_arn));
+        let form = report.encryption_round < targets.encryption_round;
+        (report.busy || !member.answers()) && (master || form)
+    }
 }
 
 impl MemberView {
@@ -68,15 +88,6 @@ impl MemberView {
     /// Whether it said just now that it works.
     pub(super) fn is_busy(&self) -> bool {
         self.present().is_some_and(|report| report.busy)
-    }
-
-    /// Whether a key could be read with the customer's key `arn`, as far as is known: a member that never said anything
-    /// counts.
-    pub(super) fn depends_on(&self, arn: &str) -> bool {
-        match &self.report {
-            None => true,
-            Some(report) => report.encryption_enabled && is_same_key(&report.cmk_arn, arn),
-        }
     }
 
     /// When its master key was made, milliseconds since 1970; `None` where it has none.

@@ -7,6 +7,7 @@ use super::*;
 
 const OLD: &str = "arn:aws:kms:eu-central-1:111122223333:key/mrk-00000000000000000000000000000001";
 const NEW: &str = "arn:aws:kms:eu-central-1:111122223333:key/mrk-00000000000000000000000000000002";
+const THIRD: &str = "arn:aws:kms:eu-central-1:111122223333:key/mrk-00000000000000000000000000000003";
 const NEW_IN_US: &str = "arn:aws:kms:us-east-1:111122223333:key/mrk-00000000000000000000000000000002";
 
 fn member(id: u64) -> MemberView {
@@ -164,6 +165,41 @@ fn an_old_customer_key_is_needed_until_every_member_has_said_that_it_is_not() {
     situation.targets = targets;
     assert_eq!(decide(&situation), Decision::Finished);
     assert!(notices(&situation).is_empty());
+}
+
+#[test]
+fn a_key_that_a_silent_member_may_have_come_under_is_not_forgotten() {
+    let mut situation = situation(3);
+    let key = |arn| coffer_keyring::kms::KeyArn::parse(arn).unwrap();
+    situation.settings.cmk_arn = OLD.to_owned();
+    for id in [1, 2, 3] {
+        situation.report(id).cmk_arn = OLD.to_owned();
+    }
+    situation.settings.cmk_arn = NEW.to_owned();
+    let round = situation.targets.request_cmk_round(&key(OLD), &key(NEW), 5).unwrap();
+    assert_eq!(decide(&situation), order(2, Work::Master { round }));
+    // It went away before it answered, so it is under either; and the key is replaced once more.
+    situation.view(2).silent_ms = Some(70_000);
+    situation.settings.cmk_arn = THIRD.to_owned();
+    let round = situation.targets.request_cmk_round(&key(NEW), &key(THIRD), 6).unwrap();
+    for id in [1, 3] {
+        situation.report(id).cmk_arn = THIRD.to_owned();
+        situation.report(id).master_round = round;
+    }
+    assert_eq!(decide(&situation), Decision::Wait, "nothing is forgotten");
+    let needed: Vec<_> = old_cmk_notices(&situation).into_iter().map(|(arn, _)| arn).collect();
+    assert_eq!(needed, [OLD, NEW]);
+    // It is back, and says which one it is.
+    situation.view(2).silent_ms = None;
+    situation.report(2).cmk_arn = NEW.to_owned();
+    let Decision::Store { targets, .. } = decide(&situation) else { panic!("{:?}", decide(&situation)) };
+    assert_eq!(targets.record().old_cmk_arns, [NEW]);
+    situation.targets = targets;
+    assert_eq!(decide(&situation), order(2, Work::Master { round }));
+    situation.report(2).cmk_arn = THIRD.to_owned();
+    situation.report(2).master_round = round;
+    let Decision::Store { targets, .. } = decide(&situation) else { panic!("{:?}", decide(&situation)) };
+    assert!(targets.record().old_cmk_arns.is_empty());
 }
 
 #[test]

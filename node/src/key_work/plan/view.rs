@@ -37,7 +37,7 @@ pub(crate) fn tasks(situation: &Situation, name: impl Fn(u64) -> Option<String>)
 /// The replaced customer keys that members still depend on, each with what a person should know.
 pub(crate) fn old_cmk_notices(situation: &Situation) -> Vec<(String, String)> {
     let notice = |arn: &String| {
-        let dependent = ids(situation, |member| member.depends_on(arn));
+        let dependent = ids(situation, |member| situation.depends_on(member, arn));
         let depend = if dependent.len() == 1 { "depends" } else { "depend" };
         (!dependent.is_empty()).then(|| {
             let text = format!(
@@ -130,7 +130,8 @@ fn cmk(situation: &Situation) -> Option<KeyTask> {
     }
     let task = task("cmk", situation.settings.cmk_arn.clone(), record.master_round, record.cmk_requested_ms);
     let done = |member: &MemberView| {
-        master_done(situation, member) && !record.old_cmk_arns.iter().any(|arn| member.depends_on(arn))
+        master_done(situation, member)
+            && !record.old_cmk_arns.iter().any(|arn| situation.depends_on(member, arn))
     };
     Some(filled(situation, task, Kind::Master, done))
 }
