@@ -9,6 +9,7 @@
 //! - The keys of the new form are of use only once the keystore is replaced, and from then on the customer's key is watched.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use coffer_keyring::kms::{KeyArn, KmsErrorClass, Region, help_codes};
 use coffer_keyring::verdict::Policy;
@@ -58,6 +59,15 @@ pub(crate) async fn prepare(
     Ok(Some((Ordered { change, order }, None)))
 }
 
+/// Stops a rebuild that nobody waits for any more.
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// Rebuilds everything in the form that was ordered, and switches.
 pub(crate) async fn carry_out(
     member: &Arc<Member>,
@@ -76,7 +86,10 @@ pub(crate) async fn carry_out(
         );
         let started = Instant::now();
         let (options, old) = (options.clone(), keyring.clone());
-        match blocking(move || rebuild_form(&options, old, change)).await? {
+        let stopped = Arc::new(AtomicBool::new(false));
+        // A boot that is abandoned, because the customer's key was taken away, takes the rebuild with it.
+        let _guard = StopOnDrop(stopped.clone());
+        match blocking(move || rebuild_form(&options, old, change, &stopped)).await? {
             Ok(_) => {
                 let took = started.elapsed();
                 tracing::warn!(

@@ -5,7 +5,13 @@
 //! removed. A crash before the switch leaves the old form and directories that the next start removes; after it, the new
 //! form, and the next start removes the old directories.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use coffer_keyring::{FormChange, KeyOwner, Keyring, KeystoreError};
 use rocksdb::{DB, DBRawIterator, WriteBatch, WriteOptions};
@@ -25,18 +31,32 @@ const BATCH_BYTES: usize = 1 << 20;
 
 /// Rebuilds all data of a member in the form that `change` prepared, and switches to it. Nothing of the old form is left.
 /// To be called at a start, before the log is opened, and with the data directory locked. Needs as much free space as
-/// the data take. Blocks for as long as copying takes.
+/// the data take. Blocks for as long as copying takes. Once `stopped` is true it does not switch any more, and what was
+/// copied goes: data that are on their way into the clear must not get there after the customer's key was taken away.
 ///
 /// # Errors
+/// [`StorageError::Closed`] where it was stopped.
 /// [`KeystoreError::FormStale`] where recovery made or dropped databases that `change` does not know of: prepare the
 /// change again. Else as [`Engine::recover`]; the old form is whole then, unless the keystore says otherwise.
 pub fn rebuild_form(
     options: &StorageOptions,
     old: Keyring,
     change: FormChange,
+    stopped: &AtomicBool,
 ) -> Result<Keyring, StorageError> {
+    let disk = &*options.disk;
     let (old_data, old_log) =
         (options.generation_dir(old.generation().0), options.raft_dir(old.raft_generation()));
+    // Opened without its files, the log would be a new one, and the switch would hide that it had been lost.
+    let current = old_log.join("CURRENT");
+    let is_there = match options.disk.metadata(&current) {
+        Ok(_) => true,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+        Err(error) => return Err(StorageError::io(format!("look at {}", current.display()), error)),
+    };
+    if old.incarnation().0 > 0 && !is_there {
+        return Err(StorageError::PutBack { what: "the Raft log is missing".to_owned() });
+    }
     {
         // Both remove what a crashed attempt has left.
         let log = LogStore::open(options, &old)?;
@@ -45,13 +65,20 @@ pub fn rebuild_form(
             return Err(KeystoreError::FormStale.into());
         }
         engine.checkpoint()?;
-        let result = copy_all(options, &engine, &log, &old, &change);
+        let result = copy_all(options, &engine, &log, &old, &change, stopped);
         engine.close();
-        log.close()?;
-        result?;
+        let closed = log.close();
+        if let Err(error) = result.and(closed) {
+            // What cannot be removed now is removed by the next start.
+            let removed = remove_tree(disk, &options.generation_dir(change.generation().0))
+                .and_then(|()| remove_tree(disk, &options.raft_dir(change.raft_generation())));
+            if let Err(error) = removed {
+                tracing::warn!(%error, "a copy of the data that is not used could not be removed");
+            }
+            return Err(error);
+        }
     }
     let keyring = change.commit()?;
-    let disk = &*options.disk;
     remove_tree(disk, &old_data)?;
     remove_tree(disk, &old_log)?;
     tracing::info!(
@@ -68,6 +95,7 @@ fn copy_all(
     log: &LogStore,
     old: &Keyring,
     change: &FormChange,
+    stopped: &AtomicBool,
 ) -> Result<(), StorageError> {
     let opener = Opener::new(options, change.encrypts());
     let keys = |owner| -> Arc<dyn KeySource> {
@@ -82,7 +110,7 @@ fn copy_all(
         let dir = generation.join(database_dir(id));
         let pinned = instance.pin()?;
         let source = pinned.iterate(None, None, true);
-        copy(&opener, OpenKind::Database, &dir, keys(KeyOwner::Database(id)), source, Some)
+        copy(&opener, OpenKind::Database, &dir, keys(KeyOwner::Database(id)), source, Some, stopped)
             .map_err(|error| error.in_instance(instance.name()))?;
     }
     let checkpoint = LogKey::checkpoint(old.generation().0);
@@ -94,7 +122,7 @@ fn copy_all(
         key => Some(key),
     };
     let dir = options.raft_dir(change.raft_generation());
-    copy(&opener, OpenKind::Log, &dir, keys(KeyOwner::Raft), log.iterate(), rename)
+    copy(&opener, OpenKind::Log, &dir, keys(KeyOwner::Raft), log.iterate(), rename, stopped)
         .map_err(|error| error.in_instance("raft"))
 }
 
@@ -138,7 +166,12 @@ fn copy(
     keys: Arc<dyn KeySource>,
     mut source: DBRawIterator<'_>,
     rename: impl Fn(Vec<u8>) -> Option<Vec<u8>>,
+    stopped: &AtomicBool,
 ) -> Result<(), CopyError> {
+    let go_on = || match stopped.load(Ordering::Acquire) {
+        true => Err(CopyError::Other(StorageError::Closed)),
+        false => Ok(()),
+    };
     let target = opener.open(kind, dir, keys, true)?;
     let mut options = WriteOptions::default();
     options.disable_wal(kind == OpenKind::Database);
@@ -150,6 +183,7 @@ fn copy(
             written.add(0, &key, value);
             batch.put(&key, value);
             if batch.size_in_bytes() >= BATCH_BYTES {
+                go_on()?;
                 target.write_opt(std::mem::take(&mut batch), &options)?;
             }
         }
@@ -163,6 +197,7 @@ fn copy(
     target.flush()?;
     let same = written.finish() == digest(&target)?;
     target.cancel_all_background_work(true);
+    go_on()?;
     if same { Ok(()) } else { Err(CopyError::Differs) }
 }
 

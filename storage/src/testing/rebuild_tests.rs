@@ -1,6 +1,9 @@
 //! Encryption on and off for a member with data: nothing lost, nothing left, whatever ends it in the middle.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use bson::doc;
 use coffer_keyring::{DatabaseId, FormChange, Keyring, KeystoreParams};
@@ -16,12 +19,15 @@ use super::{
 };
 use crate::{
     CollectionHash, StorageError, StorageOptions,
+    instance::opener::remove_tree,
     raft::Vote,
     rebuild_form,
     sealed_fs::{Disk, sim::SimDisk},
 };
 
 const MARKER: &str = "q8Zk3vXw";
+
+static GOES_ON: AtomicBool = AtomicBool::new(false);
 
 /// What has to be the same before and after.
 #[derive(Debug, PartialEq)]
@@ -148,7 +154,7 @@ fn on_off_and_on_again_with_everything_carried_over() {
         let encrypt = round % 2 == 1;
         let old = present_keyring(dir.path(), !encrypt);
         let change = change(dir.path(), &old, round);
-        let keyring = rebuild_form(&options, old, change).unwrap();
+        let keyring = rebuild_form(&options, old, change, &GOES_ON).unwrap();
         assert_eq!(keyring.encryption_enabled(), encrypt);
         assert_eq!(holds_marker(&disk), !encrypt);
         let generation = format!("data/{}", round + 1);
@@ -186,7 +192,7 @@ fn one_life(seed: u64) {
         let old = present_keyring(dir.path(), encrypted);
         let change = change(dir.path(), &old, life + 1);
         disk.cut_power_at(disk.mutations() + rng.random_range(1..700));
-        let result = rebuild_form(&options(dir.path(), &disk), old.clone(), change);
+        let result = rebuild_form(&options(dir.path(), &disk), old.clone(), change, &GOES_ON);
         // An error may come before the switch or after it: the keystore says which.
         let switched = old.encryption_enabled() != encrypted;
         assert!(switched || result.is_err());
@@ -230,8 +236,47 @@ fn a_change_that_knows_other_databases_is_refused_and_the_old_form_goes_on() {
     node.run(create_database("a"));
     node.commit();
     node.crash();
-    let refused = rebuild_form(&options, plain_keyring(dir.path(), 1), stale);
+    let refused = rebuild_form(&options, plain_keyring(dir.path(), 1), stale, &GOES_ON);
     assert!(matches!(refused, Err(StorageError::Keystore(coffer_keyring::KeystoreError::FormStale))));
     let node = TestNode::try_open_with(options, plain_keyring(dir.path(), 1)).unwrap();
     assert!(node.engine.database_id("a").is_some());
+}
+
+#[test]
+fn a_change_that_is_stopped_does_not_switch_and_leaves_nothing_in_the_clear() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = SimDisk::new(1 << 30);
+    let options = options(dir.path(), &disk);
+    let mut node = TestNode::try_open_with(options.clone(), keyring(dir.path(), 1)).unwrap();
+    fill(&mut node);
+    let before = seen(&node);
+    node.crash();
+    let old = keyring(dir.path(), 1);
+    let change = change(dir.path(), &old, 1);
+    let stopped = rebuild_form(&options, old.clone(), change, &AtomicBool::new(true));
+    assert!(matches!(stopped, Err(StorageError::Closed)), "{:?}", stopped.err());
+    assert!(old.encryption_enabled() && !holds_marker(&disk));
+    assert_eq!(member_dirs(dir.path(), &disk), ["data", "raft", "data/1"]);
+    drop(old);
+    let node = TestNode::try_open_with(options, keyring(dir.path(), 1)).unwrap();
+    let checkpoint = node.log.checkpoint_end();
+    assert_eq!(seen(&node), Seen { checkpoint, ..before });
+}
+
+#[test]
+fn a_change_does_not_hide_that_the_log_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = SimDisk::new(1 << 30);
+    let options = options(dir.path(), &disk);
+    let mut node = TestNode::try_open_with(options.clone(), plain_keyring(dir.path(), 1)).unwrap();
+    node.keyring.next_incarnation().unwrap();
+    node.append(EntryPayload::Blank);
+    node.run(create_database("a"));
+    node.crash();
+    let old = plain_keyring(dir.path(), 1);
+    remove_tree(&disk, &options.raft_dir(old.raft_generation())).unwrap();
+    let change = change(dir.path(), &old, 1);
+    let refused = rebuild_form(&options, old.clone(), change, &GOES_ON);
+    assert!(matches!(refused, Err(StorageError::PutBack { .. })), "{:?}", refused.err());
+    assert!(!old.encryption_enabled());
 }
