@@ -16,7 +16,7 @@ use super::plan::{MemberView, Situation};
 use super::report::report;
 use crate::member::{Member, Serving};
 use crate::members::PeerCall;
-use crate::services::{Deadline, ServiceError, linearize, now_ms};
+use crate::services::{Deadline, LeaderHint, ServiceError, linearize, now_ms};
 use crate::system_records::Expect;
 
 /// How long a member's report is waited for. It is made from memory; a member that needs longer is as good as silent.
@@ -72,9 +72,14 @@ pub(super) async fn observe(
     member: &Arc<Member>,
     serving: &Arc<Serving>,
 ) -> Result<Option<Observation>, ObserveError> {
+    let before = serving.raft.metrics().borrow_watched().current_term;
     linearize(&serving.raft, &Deadline::after(LEADER_LIMIT)).await?;
     let metrics = serving.raft.metrics().borrow_watched().clone();
     let (leader, term) = (metrics.id, metrics.current_term);
+    // A term that begins in between is another leader's: an order must not carry it.
+    if term != before || !metrics.state.is_leader() {
+        return Err(ServiceError::NotLeader(LeaderHint::default()).into());
+    }
     member.key_work().memory().lead(term, Instant::now());
     let engine = serving.engine.clone();
     let Records { settings, targets, revision, reports: stored } =
