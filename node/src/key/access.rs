@@ -284,7 +284,13 @@ impl KeyAccess {
 
     /// This member's master key is wrapped by this from now on: its keystore was read, or replaced.
     pub fn rewrapped(&self, wrap: WrapInfo) {
-        self.write().wrap = Some(wrap);
+        {
+            let mut state = self.write();
+            if state.wrap.as_ref() == Some(&wrap) {
+                return;
+            }
+            state.wrap = Some(wrap);
+        }
         self.changed();
     }
 

@@ -39,6 +39,12 @@ pub(super) async fn report(
 ) -> MemberKeysRecord {
     let work = member.key_work();
     work.worker.note_term(request.term);
+    // Asked before the keys are read and after it: work that ends in between must not look as if it had not been.
+    let working = work.worker.percent();
+    if let Some(wrap) = serving.keyring.wrap_info() {
+        // A rotation that outlasted its order is followed here.
+        member.key().rewrapped(wrap);
+    }
     let mut keys = of_keyring(member, &serving.keyring);
     let (engine, asked) = (serving.engine.clone(), request.databases.clone());
     // Progress is read from the headers of files.
@@ -51,7 +57,7 @@ pub(super) async fn report(
         }
         Err(error) => tracing::error!(%error, "how far the keys of databases are is not known"),
     }
-    if let Some(percent) = work.worker.percent() {
+    if let Some(percent) = work.worker.percent().or(working) {
         (keys.busy, keys.percent) = (true, percent);
     }
     keys.alerts = member.alerts().open();
