@@ -1,12 +1,13 @@
 //! The audit log of this member, for everybody in it.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use coffer_keyring::audit::{AuditEvent, AuditHead, AuditKey, AuditLog, AuditSink};
+use coffer_keyring::audit::{AuditAction, AuditEvent, AuditHead, AuditKey, AuditLog, AuditSink};
 use tokio::time::timeout;
 
 use crate::alerts::{AlertKind, Alerts};
@@ -28,12 +29,20 @@ struct Inner {
     log: OnceLock<AuditLog>,
     queue: Mutex<Option<SyncSender<Vec<AuditEvent>>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// Events for which there was no room, and that the log does not mention yet.
+    lost: AtomicU64,
 }
 
 impl Audit {
     /// A log that is not open yet.
     pub fn new(alerts: Arc<Alerts>) -> Self {
-        let inner = Inner { alerts, log: OnceLock::new(), queue: Mutex::default(), writer: Mutex::default() };
+        let inner = Inner {
+            alerts,
+            log: OnceLock::new(),
+            queue: Mutex::default(),
+            writer: Mutex::default(),
+            lost: AtomicU64::new(0),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -110,7 +119,13 @@ impl Audit {
         };
         let lost = match sent {
             Ok(()) => return,
-            Err(TrySendError::Full(lost) | TrySendError::Disconnected(lost)) => lost,
+            Err(TrySendError::Full(lost)) => {
+                self.inner.lost.fetch_add(lost.len() as u64, Ordering::Relaxed);
+                let text = "the audit log does not take events as fast as they come: its disk hangs";
+                self.inner.alerts.raise(AlertKind::Audit, WRITE, text);
+                lost
+            }
+            Err(TrySendError::Disconnected(lost)) => lost,
         };
         for event in lost {
             tracing::error!(action = ?event.action, "an event is not in the audit log: it does not take any");
@@ -129,7 +144,11 @@ impl Inner {
 impl AuditSink for Inner {
     fn record(&self, events: Vec<AuditEvent>) {
         let Some(log) = self.log.get() else { return };
-        for event in events {
+        let lost = match self.lost.swap(0, Ordering::Relaxed) {
+            0 => None,
+            count => Some(AuditEvent::new(AuditAction::EventsLost { count })),
+        };
+        for event in lost.into_iter().chain(events) {
             let action = format!("{:?}", event.action);
             match log.append(event) {
                 Ok(_) => self.alerts.resolve(AlertKind::Audit, WRITE),
@@ -149,8 +168,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-
-    use coffer_keyring::audit::AuditAction;
 
     use super::*;
 
@@ -174,6 +191,27 @@ mod tests {
         assert!(audit.log().unwrap().verify(&[]).unwrap().is_sound());
         audit.record(started());
         assert_eq!(audit.head().lines, 11, "closed");
+        assert!(alerts.open().is_empty());
+    }
+
+    #[tokio::test]
+    async fn events_for_which_there_is_no_room_are_counted_in_the_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let alerts = Arc::new(Alerts::new(1));
+        let audit = Audit::new(alerts.clone());
+        audit.open(&dir.path().join("audit"));
+        audit.close(Duration::from_secs(30)).await;
+        // A writer that hangs.
+        let (queue, waiting) = sync_channel(1);
+        *lock(&audit.inner.queue) = Some(queue);
+        for _ in 0..3 {
+            audit.record(started());
+        }
+        assert_eq!(alerts.open()[0].kind, "audit");
+        audit.sink().record(waiting.recv().unwrap());
+        assert_eq!(audit.head().lines, 2);
+        let written = fs::read_to_string(dir.path().join("audit/audit-00000001.jsonl")).unwrap();
+        assert!(written.contains(r#""what":"events_lost","count":2"#), "{written}");
         assert!(alerts.open().is_empty());
     }
 
