@@ -23,7 +23,7 @@ use crate::exit::Exit;
 use crate::help::hint;
 use crate::key::{self, KeyAccess, Unsealing};
 use crate::member::{Limits, Member, MemberIdentity, MemberState};
-use crate::services::{HandOverError, hand_over};
+use crate::services::{HandOverError, denied_members, hand_over};
 use crate::signals::Signals;
 use crate::{audit, compare, key_settings, key_work, metrics, server};
 
@@ -241,7 +241,7 @@ async fn serve(
     if exit == Exit::Revoked {
         handover = handover.min(REVOKED_HANDOVER);
     }
-    match hand_over(&raft, None, handover).await {
+    match hand_over(&raft, None, &denied_members(&engine), handover).await {
         Ok(leader) => tracing::info!(leader, "leadership is handed over"),
         Err(HandOverError::NotLeader(_)) => {}
         Err(error) => tracing::warn!(%error, "this member stops without handing leadership over"),

@@ -23,7 +23,7 @@ use super::raise::{forget, raise};
 use super::report::kept;
 use crate::member::{Member, Serving};
 use crate::members::{PeerCall, PeerCallError};
-use crate::services::{ServiceError, hand_over};
+use crate::services::{ServiceError, denied_members, hand_over};
 use crate::system_records::{Expect, PutError, put, remove};
 use crate::{alerts, audit};
 
@@ -119,14 +119,16 @@ async fn look_and_act(member: &Arc<Member>, serving: &Arc<Serving>) -> Duration 
             tracing::info!(why, "key work");
             store(&serving.raft, observation.targets, &targets).await;
         }
-        Decision::HandOver => match hand_over(&serving.raft, None, HAND_OVER_LIMIT).await {
-            Ok(leader) => {
-                tracing::info!(leader, "leadership is handed over, so that this member can restart")
+        Decision::HandOver => {
+            match hand_over(&serving.raft, None, &denied_members(&serving.engine), HAND_OVER_LIMIT).await {
+                Ok(leader) => {
+                    tracing::info!(leader, "leadership is handed over, so that this member can restart")
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "leadership cannot be handed over, and this member has to restart")
+                }
             }
-            Err(error) => {
-                tracing::warn!(%error, "leadership cannot be handed over, and this member has to restart")
-            }
-        },
+        }
         Decision::Order { member: id, work } => {
             order(member, serving, &observation, id, work).await;
             // What it says now may be followed by the next order at once.

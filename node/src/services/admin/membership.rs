@@ -24,7 +24,7 @@ use super::{
         refusal::Refusal,
     },
     status::members,
-    transfer::{answers, hand_over, has_caught_up, leader_hint, wait},
+    transfer::{answers, denied_members, hand_over, has_caught_up, leader_hint, wait},
 };
 use crate::{
     member::{Member, Recall, Serving},
@@ -114,7 +114,8 @@ pub async fn remove(
         ChangeMembers::RemoveNodes(BTreeSet::from([id]))
     };
     if id == metrics.id {
-        let leader = hand_over(&serving.raft, None, deadline.left()).await?;
+        let leader =
+            hand_over(&serving.raft, None, &denied_members(&serving.engine), deadline.left()).await?;
         let address = membership.get_node(&leader).map(|node| node.addr.clone());
         return Err(ServiceError::NotLeader(LeaderHint { id: Some(leader), address }));
     }

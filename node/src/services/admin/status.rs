@@ -69,7 +69,8 @@ fn encryption(member: &Member) -> v1::EncryptionStatus {
         override_region: kms.override_region,
         help_code: kms.help_code.to_owned(),
         regions: kms.regions.into_iter().map(region).collect(),
-        private_network: "inactive".to_owned(),
+        private_network: if member.key().config().private_network_active() { "active" } else { "inactive" }
+            .to_owned(),
         role_arn: if kms.enabled { member.key().settings().role_arn.clone() } else { String::new() },
     }
 }

@@ -3,10 +3,13 @@
 //! openraft's trigger says nothing of what became of it, and from then on the leader takes no writes until somebody is
 //! elected. So the way is smoothed first (the successor answers, and has nearly everything), and the result is watched.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use coffer_proto::internal::v1::MemberKeysRecord;
 use coffer_storage::raft::{Raft, TypeConfig};
+use coffer_storage::{Engine, SystemKind};
 use openraft::{Instant as _, RaftMetrics, async_runtime::watch::WatchReceiver};
+use prost::Message;
 use tokio::time::{Instant, timeout_at};
 
 use super::super::{
@@ -51,18 +54,33 @@ impl From<HandOverError> for ServiceError {
     }
 }
 
+/// The members that said last that KMS denied them the customer's key: they may be about to shut down, so none is made the
+/// leader.
+pub(crate) fn denied_members(engine: &Engine) -> BTreeSet<u64> {
+    let records = engine.system_records(SystemKind::MemberKeys).unwrap_or_default();
+    let reports =
+        records.iter().filter_map(|(_, record)| MemberKeysRecord::decode(record.value.as_ref()).ok());
+    reports.filter(|report| report.denial_pending).map(|report| report.member_id).collect()
+}
+
 /// Answers the call: who leads now. `to` is 0 for the voter that is furthest.
 pub async fn transfer(serving: Arc<Serving>, to: u64, deadline: Deadline) -> Result<u64, ServiceError> {
     let to = (to != 0).then_some(to);
-    Ok(hand_over(&serving.raft, to, deadline.left()).await?)
+    let avoid = denied_members(&serving.engine);
+    Ok(hand_over(&serving.raft, to, &avoid, deadline.left()).await?)
 }
 
 /// Hands leadership to member `to`, or to the voter that is furthest, and waits until it leads; answers who does. Where
-/// `to` leads already there is nothing to do. Takes at most `limit`.
+/// `to` leads already there is nothing to do. Unless it is named by `to`, none of `avoid` is chosen. Takes at most `limit`.
 ///
 /// # Errors
 /// This member does not lead, there is no fit successor, or it did not take over in time.
-pub(crate) async fn hand_over(raft: &Raft, to: Option<u64>, limit: Duration) -> Result<u64, HandOverError> {
+pub(crate) async fn hand_over(
+    raft: &Raft,
+    to: Option<u64>,
+    avoid: &BTreeSet<u64>,
+    limit: Duration,
+) -> Result<u64, HandOverError> {
     let deadline = Instant::now() + limit;
     let metrics = raft.metrics().borrow_watched().clone();
     let this = metrics.id;
@@ -82,7 +100,7 @@ pub(crate) async fn hand_over(raft: &Raft, to: Option<u64>, limit: Duration) -> 
             "this member is the only voter: nobody can take over".to_owned(),
         ));
     }
-    let successor = await_fit(raft, to, deadline).await?;
+    let successor = await_fit(raft, to, avoid, deadline).await?;
     raft.trigger().transfer_leader(successor).await.map_err(|_| HandOverError::Stopped)?;
     let term = metrics.current_term;
     let taken = wait(raft, deadline, |metrics| {
@@ -116,9 +134,9 @@ fn others(metrics: &RaftMetrics<TypeConfig>) -> impl Iterator<Item = u64> {
 }
 
 /// The member that is meant, or the voter that holds the most; `None` where it would not be elected just now.
-fn fit(metrics: &RaftMetrics<TypeConfig>, to: Option<u64>) -> Option<u64> {
+fn fit(metrics: &RaftMetrics<TypeConfig>, to: Option<u64>, avoid: &BTreeSet<u64>) -> Option<u64> {
     others(metrics)
-        .filter(|id| to.is_none_or(|to| to == *id))
+        .filter(|id| to.map_or(!avoid.contains(id), |to| to == *id))
         .filter(|id| answers(metrics, *id) && has_caught_up(metrics, *id))
         .max_by_key(|id| matched(metrics, *id))
 }
@@ -141,14 +159,20 @@ pub(super) fn has_caught_up(metrics: &RaftMetrics<TypeConfig>, id: u64) -> bool 
 }
 
 /// Waits for a fit successor: half of the time for getting ready, the other half is for the election.
-async fn await_fit(raft: &Raft, to: Option<u64>, deadline: Instant) -> Result<u64, HandOverError> {
+async fn await_fit(
+    raft: &Raft,
+    to: Option<u64>,
+    avoid: &BTreeSet<u64>,
+    deadline: Instant,
+) -> Result<u64, HandOverError> {
     let now = Instant::now();
     let ready_by = now + deadline.saturating_duration_since(now) / 2;
     let ready =
-        wait(raft, ready_by, |metrics| !metrics.state.is_leader() || fit(metrics, to).is_some()).await?;
+        wait(raft, ready_by, |metrics| !metrics.state.is_leader() || fit(metrics, to, avoid).is_some())
+            .await?;
     match ready {
         Some(metrics) if !metrics.state.is_leader() => Err(HandOverError::NotLeader(leader_hint(&metrics))),
-        ready => ready.and_then(|metrics| fit(&metrics, to)).ok_or_else(|| {
+        ready => ready.and_then(|metrics| fit(&metrics, to, avoid)).ok_or_else(|| {
             let who = to.map_or_else(|| "no other voter".to_owned(), |to| format!("member {to}"));
             HandOverError::NoSuccessor(format!(
                 "{who} is fit to lead: a successor has to answer, and to lack at most {MAX_LAG} entries"

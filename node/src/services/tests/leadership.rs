@@ -1,16 +1,22 @@
 //! Who leads, and what those say who do not.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bson::doc;
 use coffer_proto::{
+    internal::v1::MemberKeysRecord,
     v1::{CountRequest, RaftRole, ReadConcern, StatusRequest, TransferLeaderRequest},
     wire::{error_metadata, reason as reasons},
 };
+use coffer_storage::SystemKind;
+use prost::Message;
 use tonic::{Code, Status};
 
 use super::{ReplicaSet, insert, limits, reason};
 use crate::member::Limits;
+use crate::services::denied_members;
+use crate::system_records::{Expect, put};
 
 fn count(concern: ReadConcern) -> CountRequest {
     CountRequest {
@@ -90,5 +96,24 @@ async fn a_leader_without_a_majority_confirms_nothing() {
     );
     let local = documents.count(count(ReadConcern::Local)).await.unwrap().into_inner();
     assert_eq!(local.count, 1);
+    set.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leadership_does_not_go_to_a_member_that_was_denied_the_key() {
+    let set = ReplicaSet::start().await;
+    let leader = set.leader().await;
+    let followers: Vec<_> = set.members.iter().filter(|member| member.id != leader.id).collect();
+    let (denied, other) = (followers[0].id, followers[1].id);
+    let report = MemberKeysRecord { member_id: denied, denial_pending: true, ..MemberKeysRecord::default() };
+    let serving = leader.member.serving().unwrap();
+    let kind = SystemKind::MemberKeys as u32;
+    let bytes = report.encode_to_vec();
+    put(&serving.raft, kind, &denied.to_string(), Expect::Anything, bytes, super::PATIENCE).await.unwrap();
+    assert_eq!(denied_members(&serving.engine), BTreeSet::from([denied]));
+    drop(serving);
+    let to = TransferLeaderRequest { to: 0 };
+    let answer = leader.admin().transfer_leader(to).await.unwrap().into_inner();
+    assert_eq!(answer.leader_id, other);
     set.stop().await;
 }
