@@ -101,6 +101,7 @@ impl Watch {
                 if let Stance::ShutDown(stop) = &decision.stance {
                     let reason = stop.to_string();
                     key.event(&KeyEvent::Revoked { reason: reason.clone() });
+                    self.teller.finish().await;
                     return reason;
                 }
                 wake = decision.wake;

@@ -5,28 +5,36 @@ use std::time::Duration;
 
 use coffer_keyring::verdict::DeniedFact;
 use coffer_proto::internal::v1 as pb;
-use tokio::time::Instant;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
 
 use crate::member::Member;
 use crate::members::PeerCall;
 
-/// How long a peer may take to hear of it. A member that shuts down has this much and more before it is gone.
+/// How long a peer may take to hear of it.
 const LIMIT: Duration = Duration::from_secs(2);
+
+/// How long a member that shuts down waits for its peers to hear why: peers that are there answer within milliseconds, and those
+/// that are not must not keep it alive.
+const LAST_WORD: Duration = Duration::from_millis(500);
 
 /// Tells what is new at once, and what is not once in a while: a peer may have been away.
 pub(crate) struct Teller {
     member: Arc<Member>,
     every: Duration,
     last: Option<(Instant, Vec<DeniedFact>)>,
+    /// What is on its way.
+    telling: JoinSet<()>,
 }
 
 impl Teller {
     pub(crate) fn new(member: Arc<Member>, every: Duration) -> Self {
-        Self { member, every, last: None }
+        Self { member, every, last: None, telling: JoinSet::new() }
     }
 
     /// Tells all peers, without waiting for them.
     pub(crate) fn tell(&mut self, facts: &[DeniedFact]) {
+        while self.telling.try_join_next().is_some() {}
         if facts.is_empty() {
             self.last = None;
             return;
@@ -47,8 +55,16 @@ impl Teller {
                 confirmed: fact.confirmed,
             };
             for peer in self.member.peers().into_keys() {
-                tokio::spawn(tell_one(self.member.clone(), peer, message.clone()));
+                self.telling.spawn(tell_one(self.member.clone(), peer, message.clone()));
             }
+        }
+    }
+
+    /// Waits until the peers have heard the last word of a member that shuts down, for [`LAST_WORD`] at most.
+    pub(crate) async fn finish(mut self) {
+        let told = async { while self.telling.join_next().await.is_some() {} };
+        if timeout(LAST_WORD, told).await.is_err() {
+            tracing::info!("not all peers were told in time that the customer's key is denied");
         }
     }
 }

@@ -4,11 +4,13 @@
 //! - A try changes nothing, and says all that is wrong.
 //! - It ends: each Region within the limit of a probe, and all of it within [`CHECK_LIMIT`].
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use coffer_keyring::health::{Verdict, probe};
 use coffer_keyring::kms::{EncryptionContext, KeyArn, Kms, Region, help_codes, validate};
 use coffer_proto::internal::v1::{CheckKmsRequest, SettingsRecord};
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use tokio::time::timeout;
 
 use super::{Finding, KeySettings, codes};
@@ -31,8 +33,10 @@ pub(crate) async fn check_kms(member: &Member, request: &CheckKmsRequest) -> Vec
              take the key out of its owner's reach",
         ));
     }
-    match timeout(CHECK_LIMIT, ask(member, &settings, request.current.as_ref())).await {
-        Ok(found) => findings.extend(found),
+    let current = request.current.as_ref();
+    let asked = async { join(ask(member, &settings, current), denied_now(member, &settings, current)).await };
+    match timeout(CHECK_LIMIT, asked).await {
+        Ok((found, denied)) => findings.extend(denied.into_iter().chain(found)),
         Err(_) => {
             let problem = format!("KMS did not answer within {CHECK_LIMIT:?}");
             findings.push(Finding::error(help_codes::UNREACHABLE, problem));
@@ -61,6 +65,35 @@ async fn ask(member: &Member, record: &SettingsRecord, current: Option<&Settings
     let tries = keys_to_try(&settings, current, wrap.map(|wrap| (wrap.cmk, wrap.region)));
     let found = join_all(tries.iter().map(|each| each.run(key, kms.as_ref(), &context))).await;
     found.into_iter().flatten().map(|finding| refuse_new(finding, &settings, current)).collect()
+}
+
+/// Whether the key in use is denied at this moment, at home or where it is used: a change that is made between a revocation and
+/// the probe that would have seen it must not outlive it. An outage there is none of this change's business.
+async fn denied_now(
+    member: &Member,
+    settings: &SettingsRecord,
+    current: Option<&SettingsRecord>,
+) -> Vec<Finding> {
+    let key = member.key();
+    let (Some(_), Some(wrap), Some(watched)) =
+        (current.filter(|current| *current != settings), key.wrap(), key.watched())
+    else {
+        return Vec::new();
+    };
+    let regions: BTreeSet<Region> = [watched.home().clone()].into_iter().chain(key.active_region()).collect();
+    let kms = key.kms();
+    let probes = join_all(regions.iter().map(|region| probe(kms.as_ref(), &wrap, region))).await;
+    let denied = probes.into_iter().filter(|outcome| outcome.verdict == Verdict::Denied);
+    denied
+        .map(|outcome| Finding {
+            error_code: outcome.error.map(|error| error.code).unwrap_or_default(),
+            ..Finding::error(
+                codes::DENIAL_PENDING,
+                "the key in use is denied here just now: a change could take it out of its owner's reach",
+            )
+            .in_region(outcome.region)
+        })
+        .collect()
 }
 
 /// A Region that has no replica is passed over where the settings name it already; nobody means to name a new one.

@@ -313,6 +313,25 @@ async fn nothing_that_could_save_the_key_is_changed_under_a_pending_denial() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_that_no_probe_has_seen_yet_is_not_outlived_by_a_change() {
+    let set = start().await;
+    for member in &set.members {
+        member.member.key().rewrapped(member.serving().keyring.wrap_info().unwrap());
+    }
+    // Home would be left, and is not among what the change itself tries.
+    let leave = request(set_regions(&["eu-west-1"]));
+    set.kms_admin().disable(set.cmk()).unwrap();
+    let answer = ask(&set, leave.clone()).await;
+    assert!(!answer.accepted, "{answer:?}");
+    assert_eq!(codes(&answer), [(1, vec!["CK0034"]), (2, vec!["CK0034"]), (3, vec!["CK0034"])]);
+    // An outage there is a reason to leave.
+    set.kms_admin().enable(set.cmk()).unwrap();
+    set.kms_admin().outage(&region("eu-central-1")).unwrap();
+    assert!(ask(&set, leave).await.accepted);
+    set.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_the_leader_changes_settings() {
     let set = start().await;
     let follower = set.follower().await;
