@@ -572,10 +572,15 @@ mod tests {
         let restarted = scene.with_regions(&[scene.home()]);
         assert_eq!(restarted.member.key().choice().unwrap().region, scene.kms.away);
         timeout(PATIENCE, restarted.until_unsealed(true)).await.unwrap().unwrap();
-        // It ends with the next settings.
+        // It ends with the next settings that say something of Regions.
         let key = restarted.member.key();
-        let settings = SettingsRecord { version: 1, ..SettingsRecord::clone(&key.settings()) };
-        key.adopt(settings).unwrap();
+        let policy = SettingsRecord { version: 1, ..SettingsRecord::clone(&key.settings()) };
+        key.adopt(policy).unwrap();
+        assert_eq!(key.choice().unwrap().settings_version, 1);
+        let reread = scene.with_regions(&[scene.home()]);
+        assert_eq!(reread.member.key().choice(), key.choice());
+        let regions = vec![scene.home().to_string(), scene.kms.away.to_string()];
+        key.adopt(SettingsRecord { version: 2, regions, ..SettingsRecord::clone(&key.settings()) }).unwrap();
         assert_eq!(key.choice(), None);
         assert!(!scene.dir.path().join("override.json").exists());
     }

@@ -46,6 +46,8 @@ struct Files {
 struct State {
     settings: Arc<SettingsRecord>,
     kms: Arc<dyn Kms>,
+    /// The settings that the service was set up for.
+    kms_of: Arc<SettingsRecord>,
     /// What wraps this member's master key, as far as it is known.
     wrap: Option<WrapInfo>,
     /// The key of the settings before, with its Regions: what wraps may still be that one.
@@ -83,8 +85,10 @@ impl KeyAccess {
 
     /// With a service of the caller's, until settings change the role.
     pub(crate) fn with(config: &EncryptionSection, member: MemberId, kms: Arc<dyn Kms>) -> Arc<Self> {
+        let settings = Arc::new(seed(config));
         let state = State {
-            settings: Arc::new(seed(config)),
+            kms_of: settings.clone(),
+            settings,
             kms,
             wrap: None,
             older: None,
@@ -240,15 +244,15 @@ impl KeyAccess {
     /// It cannot be set up.
     pub fn provider_for(&self, settings: &SettingsRecord) -> Result<Arc<dyn Kms>, ProviderError> {
         let state = self.read();
-        if same_provider(&state.settings, settings) {
+        if same_provider(&state.kms_of, settings) {
             return Ok(state.kms.clone());
         }
         drop(state);
         build(&self.config, self.member, settings)
     }
 
-    /// Puts newer settings in force; older ones and the same again change nothing. An operator's choice of a Region that was
-    /// made under an older version ends with it.
+    /// Puts newer settings in force; older ones and the same again change nothing. An operator's choice of a Region ends with the
+    /// first that name another key or other Regions than those that it was made under.
     ///
     /// # Errors
     /// The settings are in force, but the service could not be set up anew and is asked as before.
@@ -257,13 +261,14 @@ impl KeyAccess {
             return Ok(());
         }
         let kms = self.provider_for(&settings);
-        let over = {
+        let (over, kept) = {
             let mut state = self.write();
             if settings.version <= state.settings.version {
                 return Ok(());
             }
             if let Ok(kms) = &kms {
                 state.kms = kms.clone();
+                state.kms_of = Arc::new(settings.clone());
             }
             let before = settings_key(&state.settings);
             let same_key =
@@ -271,12 +276,23 @@ impl KeyAccess {
             if let Some(before) = before.filter(|_| !same_key) {
                 state.older = Some((before, settings_regions(&state.settings)));
             }
-            let over = state.choice.take_if(|choice| choice.settings_version < settings.version).is_some();
+            let same = same_key && settings_regions(&state.settings) == settings_regions(&settings);
+            let older = |choice: &mut RegionChoice| choice.settings_version < settings.version;
+            let over = state.choice.take_if(|choice| older(choice) && !same).is_some();
+            // It deviates from these as it did from those.
+            let mut kept = state.choice.as_mut().filter(|choice| choice.settings_version < settings.version);
+            if let Some(choice) = &mut kept {
+                choice.settings_version = settings.version;
+            }
+            let kept = kept.cloned();
             state.settings = Arc::new(settings);
-            over
+            (over, kept)
         };
         if over {
             self.forget_choice();
+        }
+        if let Some(choice) = kept {
+            self.keep_choice(&choice);
         }
         self.changed();
         kms.map(|_| ())
@@ -406,6 +422,15 @@ impl KeyAccess {
         changed
     }
 
+    fn keep_choice(&self, choice: &RegionChoice) {
+        if let Some(files) = self.files().as_ref()
+            && files.choice.has_place()
+            && let Err(error) = files.choice.replace(choice)
+        {
+            tracing::error!(%error, path = %files.choice.path().display(), "it cannot be replaced");
+        }
+    }
+
     fn forget_choice(&self) {
         tracing::info!("an operator's choice of a Region ends with the replica set's new settings");
         self.event(&KeyEvent::Chosen { region: None });
@@ -507,6 +532,8 @@ mod tests {
         assert!(error.contains("not the ARN of an IAM role"), "{error}");
         assert!(Arc::ptr_eq(&service, &key.kms()), "it is asked as before");
         assert_eq!(key.settings().version, 3);
+        let again = SettingsRecord { version: 4, ..SettingsRecord::clone(&key.settings()) };
+        assert!(key.adopt(again).is_err(), "what could not be set up is tried again");
     }
 
     #[test]

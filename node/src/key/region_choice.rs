@@ -5,7 +5,7 @@
 //! ```
 //!
 //! It is for the day on which every member is sealed and nobody can change the replica set's settings. It ends with the next
-//! version of those, or when it is taken back.
+//! version of those that names another key or other Regions, or when it is taken back.
 
 use coffer_keyring::Timestamp;
 use coffer_keyring::kms::Region;

@@ -13,6 +13,7 @@ use coffer_proto::internal::v1::{
 use openraft::async_runtime::watch::WatchReceiver;
 
 use super::report::{may_turn_off, report};
+use super::room::room_for_a_copy;
 use super::worker::{NotNow, Turn};
 use crate::member::{Member, Serving};
 
@@ -225,6 +226,13 @@ async fn encryption(
     }
     let keyring = serving.keyring.clone();
     let already = keyring.encryption_enabled() == enabled;
+    if !already {
+        // A member that restarted without it would end each start with a full disk.
+        let dir = serving.engine.data_dir().to_owned();
+        let room = tokio::task::spawn_blocking(move || room_for_a_copy(&dir)).await;
+        room.unwrap_or_else(|error| Err(error.to_string()))
+            .map_err(|text| Refusal::new(HelpCode::KeyWorkRefused, text))?;
+    }
     let ordered = tokio::task::spawn_blocking(move || keyring.order_form_change(enabled, round)).await;
     match ordered {
         Ok(Ok(())) if already => Ok(Ending::Done),

@@ -24,6 +24,7 @@ mod plan;
 mod raise;
 mod report;
 mod requests;
+mod room;
 mod targets;
 mod worker;
 

@@ -3,6 +3,7 @@
 //! Invariants: entries are applied one after another, in order, by one caller; the applied id is shown only after all of
 //! an entry's effect is readable; the set of open instances changes only under `structure`.
 
+use std::path::Path;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
     atomic::{AtomicBool, AtomicU64, Ordering},
@@ -82,6 +83,11 @@ impl Engine {
     /// The last entry whose effect is readable.
     pub fn applied(&self) -> Option<LogId> {
         self.applied_state().log_id
+    }
+
+    /// The member's data directory.
+    pub fn data_dir(&self) -> &Path {
+        &self.options.data_dir
     }
 
     /// Index of the last entry whose effect is readable; changes wake the receiver.
