@@ -194,7 +194,8 @@ mod tests {
         assert_eq!((within("bytes"), within("base64"), within("hexadecimal")), (1, 1, 0), "{found:?}");
         let mut others = Needles::default();
         let mut other = key.clone();
-        other[31] ^= 1;
+        // In the middle: the first and the last byte are not in every form of base64, which depends on what stands around.
+        other[16] ^= 1;
         others.add("o", &other);
         drop(other);
         let found = others.scan(std::process::id()).unwrap();
