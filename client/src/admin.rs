@@ -32,7 +32,7 @@ pub struct MemberReport {
     pub status: Result<StatusResponse, EndpointFailure>,
 }
 
-/// Calls that concern members rather than documents. All of them fail as [`Error`] describes.
+/// Calls that concern members rather than documents. All of them fail as [`crate::Error`] describes.
 #[derive(Clone, Debug)]
 pub struct Admin {
     caller: Arc<Caller>,
@@ -51,7 +51,7 @@ impl Admin {
     /// What one member is doing. Sealed members answer, too. Asked once.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] where it does not answer.
+    /// [`crate::Error::Unreachable`] where it does not answer.
     pub async fn status(&self, endpoint: &str) -> Result<StatusResponse> {
         let address = normalize(endpoint)?;
         let limit = self.caller.options.deadline.min(STATUS_LIMIT);
@@ -99,7 +99,7 @@ impl Admin {
     /// The key hierarchy of one member, without any key. Asked once.
     ///
     /// # Errors
-    /// [`Error::Sealed`] where the member has no keys to speak of.
+    /// [`crate::Error::Sealed`] where the member has no keys to speak of.
     pub async fn keys(&self, endpoint: &str) -> Result<KeysResponse> {
         self.ask(endpoint, KeysRequest {}, |mut client, request| async move { client.keys(request).await })
             .await
@@ -109,7 +109,7 @@ impl Admin {
     /// through `at_least_index`. Asked once.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] where it does not answer in time.
+    /// [`crate::Error::Unreachable`] where it does not answer in time.
     pub async fn state_hash(
         &self,
         endpoint: &str,
@@ -129,7 +129,7 @@ impl Admin {
     /// Hands leadership to member `to`, or to the voter that is furthest. Returns the id of the new leader.
     ///
     /// # Errors
-    /// [`Error::Refused`] says why it is not possible.
+    /// [`crate::Error::Refused`] says why it is not possible.
     pub async fn transfer_leader(&self, to: Option<u64>) -> Result<u64> {
         let request = TransferLeaderRequest { to: to.unwrap_or_default() };
         let answer = self
@@ -141,7 +141,7 @@ impl Admin {
     /// Adds a member that receives the data but does not vote. Returns all members.
     ///
     /// # Errors
-    /// [`Error::Refused`] says why it is not possible.
+    /// [`crate::Error::Refused`] says why it is not possible.
     pub async fn add_member(&self, id: u64, address: &str) -> Result<Vec<Member>> {
         let request = AddMemberRequest { id, address: normalize(address)? };
         let answer =
@@ -152,7 +152,7 @@ impl Admin {
     /// Makes a member that has caught up a voter. Returns all members.
     ///
     /// # Errors
-    /// [`Error::Refused`] says why it is not possible.
+    /// [`crate::Error::Refused`] says why it is not possible.
     pub async fn promote_member(&self, id: u64) -> Result<Vec<Member>> {
         let request = PromoteMemberRequest { id };
         let answer = self
@@ -164,7 +164,7 @@ impl Admin {
     /// Removes a member for good. Returns the members that are left.
     ///
     /// # Errors
-    /// [`Error::Refused`] says why it is not possible.
+    /// [`crate::Error::Refused`] says why it is not possible.
     pub async fn remove_member(&self, id: u64) -> Result<Vec<Member>> {
         let request = RemoveMemberRequest { id };
         let answer = self
