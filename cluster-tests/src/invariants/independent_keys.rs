@@ -10,7 +10,8 @@ use serde_json::Value;
 /// Shortest text that can be a wrapped 256-bit key, in base64 or hexadecimal.
 const SHORTEST_KEY: usize = 43;
 
-/// Compares the long texts of keystores with each other, those of the CMK's name and its material aside.
+/// Compares the long texts of keystores with each other, those of the CMK's name and its material aside, and
+/// the settings of the replica set, which every member keeps.
 ///
 /// # Errors
 /// Names the place of the first text that two keystores share, and keystores in which no key was found.
@@ -50,7 +51,7 @@ fn collect(value: &Value, place: String, into: &mut Vec<(String, String)>) {
             }
         }
         Value::String(text) => {
-            let public = text.starts_with("arn:") || place.contains("material");
+            let public = text.starts_with("arn:") || place.contains("material") || place == "/body/settings";
             if text.len() >= SHORTEST_KEY && !public {
                 into.push((place, text.clone()));
             }
@@ -69,7 +70,11 @@ mod tests {
         let keystore = |name: &str, key: char| {
             let path = dir.path().join(name);
             let arn = format!("arn:aws:kms:{}", "x".repeat(60));
-            let json = serde_json::json!({ "cmk": arn, "raft": [{ "wrapped": key.to_string().repeat(60) }] });
+            let json = serde_json::json!({
+                "cmk": arn,
+                "body": { "settings": "s".repeat(60) },
+                "raft": [{ "wrapped": key.to_string().repeat(60) }],
+            });
             fs::write(&path, json.to_string()).unwrap();
             path
         };
