@@ -137,7 +137,7 @@ fn describe(key: &KeyInfo) -> String {
     let mut text = match key.level.as_str() {
         "cmk" => format!("CMK {}", key.id),
         "master" => format!("node master key v{}", key.version),
-        "raft" => format!("raft key v{}", key.version),
+        "raft" | "audit" => format!("{} key v{}", key.level, key.version),
         "database" => match name(key) {
             "" => format!("database key v{} of database {}", key.version, key.id),
             name => format!("database key v{} of database {} ({name})", key.version, key.id),
