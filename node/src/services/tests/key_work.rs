@@ -184,13 +184,13 @@ async fn leadership_that_goes_round_in_the_middle_stops_nothing() {
 async fn an_old_customer_key_is_named_until_the_last_member_is_off_it() {
     let mut set = start().await;
     let old = set.cmk.clone();
-    let new = set.kms_admin().create(&Region::parse("eu-central-1").unwrap(), false).unwrap();
+    let new = set.kms_admin().create(&Region::parse("eu-west-1").unwrap(), false).unwrap();
     let away = set.follower().await.id;
     all_kept(&set).await;
     let address = set.stop_process(away).await;
     let leader = set.leader().await;
     // The Region of the old key is not needed: the master keys are in memory.
-    set.kms_admin().disable(&old).unwrap();
+    set.kms_admin().outage(old.region()).unwrap();
     let change = Change::SetCmk(SetCmk { cmk_arn: new.to_string(), regions: Vec::new() });
     let change =
         KmsChangeRequest { change: Some(change), allow_absent: vec![away], ..KmsChangeRequest::default() };
@@ -209,7 +209,7 @@ async fn an_old_customer_key_is_named_until_the_last_member_is_off_it() {
         status.notices == [notice.clone()]
     })
     .await;
-    set.kms_admin().enable(&old).unwrap();
+    set.kms_admin().restore(old.region()).unwrap();
     set.restart_process(away, &address).await;
     until("nobody depends on the old key", || async { task(&set, "cmk").await.is_none() }).await;
     assert!(key_work(&set).await.notices.is_empty());

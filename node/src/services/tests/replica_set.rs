@@ -167,7 +167,7 @@ impl ReplicaSet {
     pub async fn restart_process(&mut self, id: u64, address: &str) -> &TestMember {
         let sealed = SealedKeystore::open(&self.keystore(id), &self.cluster, MemberId(id)).unwrap().unwrap();
         sealed.vouch(std::slice::from_ref(&self.cmk)).unwrap();
-        let keyring = sealed.unseal(&self.kms(), &region()).await.unwrap();
+        let keyring = sealed.unseal(&self.kms(), self.cmk.region()).await.unwrap();
         self.start_process(id, address, keyring).await
     }
 
