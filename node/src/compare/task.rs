@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use coffer_keyring::DatabaseId;
 use coffer_proto::v1::admin_client::AdminClient;
-use coffer_proto::v1::{CollectionHash, StateHashRequest, StateHashResponse};
+use coffer_proto::v1::{StateHashRequest, StateHashResponse};
 use futures::future::join_all;
 use openraft::async_runtime::watch::WatchReceiver;
 use tokio::time::{sleep, timeout};
@@ -15,6 +15,7 @@ use tonic::Request;
 use super::hashes::{Comparison, compare as compare_hashes};
 use crate::alerts::AlertKind;
 use crate::member::{Member, Serving};
+use crate::services::hash_message;
 
 /// How long a member may take to hash a database: as long as a call may take at all.
 const HASH_LIMIT: Duration = Duration::from_secs(600);
@@ -77,17 +78,7 @@ async fn hash_here(serving: &Arc<Serving>, id: DatabaseId) -> Option<StateHashRe
     let engine = serving.engine.clone();
     let hashed = tokio::task::spawn_blocking(move || engine.state_hash(id, None)).await;
     // Dropped meanwhile, or the member stops.
-    let hash = hashed.ok()?.ok()?;
-    let collections = hash.collections.into_iter().map(|collection| CollectionHash {
-        collection: collection.name,
-        documents: collection.documents,
-        hash: collection.hash.to_vec().into(),
-    });
-    Some(StateHashResponse {
-        database_index: hash.database_index,
-        applied_index: hash.applied_index,
-        collections: collections.collect(),
-    })
+    Some(hash_message(hashed.ok()?.ok()?))
 }
 
 /// What a peer has; nothing where it does not answer.

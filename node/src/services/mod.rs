@@ -31,7 +31,7 @@ mod tests;
 mod write;
 
 pub use admin::AdminService;
-pub(crate) use admin::{HandOverError, denied_members, hand_over};
+pub(crate) use admin::{HandOverError, denied_members, hand_over, hash_message};
 pub(crate) use command::{now_ms, propose_system};
 pub use context::Context;
 pub(crate) use deadline::Deadline;

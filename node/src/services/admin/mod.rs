@@ -6,6 +6,7 @@ mod state_hash;
 mod status;
 mod transfer;
 
+pub(crate) use state_hash::hash_message;
 pub(crate) use transfer::{HandOverError, denied_members, hand_over};
 
 use std::{future::Future, sync::Arc};

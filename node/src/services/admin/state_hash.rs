@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use coffer_document::validate_database_name;
 use coffer_proto::v1::{CollectionHash, StateHashRequest, StateHashResponse};
+use coffer_storage::StateHash;
 
 use super::super::{
     blocking::blocking, deadline::Deadline, error::ServiceError, gate::Place, refusal::Refusal,
@@ -32,16 +33,21 @@ pub async fn state_hash(
             .engine
             .state_hash(id, collection)
             .map_err(|error| ServiceError::from_storage("hash a database", &error))?;
-        let collections = hash.collections.into_iter().map(|collection| CollectionHash {
-            collection: collection.name,
-            documents: collection.documents,
-            hash: collection.hash.to_vec().into(),
-        });
-        Ok(StateHashResponse {
-            database_index: hash.database_index,
-            applied_index: hash.applied_index,
-            collections: collections.collect(),
-        })
+        Ok(hash_message(hash))
     })
     .await
+}
+
+/// What a member says of a database that it hashed.
+pub(crate) fn hash_message(hash: StateHash) -> StateHashResponse {
+    let collections = hash.collections.into_iter().map(|collection| CollectionHash {
+        collection: collection.name,
+        documents: collection.documents,
+        hash: collection.hash.to_vec().into(),
+    });
+    StateHashResponse {
+        database_index: hash.database_index,
+        applied_index: hash.applied_index,
+        collections: collections.collect(),
+    }
 }
